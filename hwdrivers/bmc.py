@@ -1,0 +1,87 @@
+"""What every BMC can be asked, whatever protocol it speaks.
+
+A driver is one file that implements `BMC` and is the only importer of its library. All calls block;
+they raise only `hwdrivers.errors.BMCError` and its kin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from hwdrivers.address import BMCAddress
+from hwdrivers.credentials import Credentials
+
+
+class PowerState(StrEnum):
+    """Ironic's names for what a BMC says of the chassis power."""
+
+    ON = "power on"
+    OFF = "power off"
+
+
+class PowerAction(StrEnum):
+    """What a BMC can be asked to do to the chassis power."""
+
+    ON = "on"
+    OFF = "off"
+    SOFT_OFF = "soft off"
+    RESET = "reset"
+
+
+class BootDevice(StrEnum):
+    """Ironic's names for the device that firmware tries first."""
+
+    PXE = "pxe"
+    DISK = "disk"
+    CDROM = "cdrom"
+
+
+class BootMode(StrEnum):
+    """Which firmware a machine runs."""
+
+    BIOS = "bios"
+    UEFI = "uefi"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A BMC that we may talk to: where it is and how to log in."""
+
+    address: BMCAddress
+    credentials: Credentials
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a BMC says it is. None: the BMC does not tell (normal on real hardware)."""
+
+    vendor: str | None = None
+    model: str | None = None
+    serial: str | None = None
+    uuid: str | None = None
+    firmware: str | None = None
+    power: PowerState | None = None
+
+
+class BMC(Protocol):
+    """An open conversation with one BMC."""
+
+    def identify(self) -> Identity:
+        """Ask who this is and whether the machine has power."""
+
+    def power_state(self) -> PowerState:
+        """Ask whether the machine has power."""
+
+    def request_power(self, action: PowerAction) -> None:
+        """Ask for a change of power and return at once; see `hwdrivers.power` for act, wait, read back."""
+
+    def set_boot_device(self, device: BootDevice) -> None:
+        """Make firmware try `device` first from the next power-on."""
+
+    def macs(self) -> tuple[str, ...]:
+        """The host's NIC addresses (aa:bb:cc:dd:ee:ff) as the BMC tells them; () when it does not."""
+
+    def close(self) -> None:
+        """Log out; never raises."""

@@ -1,0 +1,1 @@
+"""What firmware asks, and the bytes it gets."""

@@ -1,0 +1,1 @@
+"""What the seed knows and does."""
