@@ -1,0 +1,177 @@
+"""Debian root file systems from the mirrors this machine already uses: apt knows them, the code does not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pxe.process import ProcessError, require, run
+
+_ARCHIVE_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+# Acquire options that decide whether a mirror can be reached at all; see apt.conf(5), apt-transport-https(1).
+_ACQUIRE = re.compile(r"^Acquire::(https?|Retries|Check-Valid-Until|Check-Date|ForceIPv[46]|AllowInsecure)", re.I)
+
+
+class NoDebianSource(ProcessError):
+    """apt on this machine knows no Debian archive for this release."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One line of sources.list: where packages come from and the key that signs them."""
+
+    uri: str
+    suite: str
+    components: tuple[str, ...]
+    signed_by: str = ""
+
+    def line(self) -> str:
+        """As sources.list(5) writes it."""
+        option = f"[signed-by={self.signed_by}] " if self.signed_by else ""
+        return f"deb {option}{self.uri} {self.suite} {' '.join(self.components)}"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Everything of Debian that this machine's apt can install for one release."""
+
+    codename: str
+    sources: tuple[Source, ...]
+    acquire: tuple[str, ...] = ()
+
+    def has(self, component: str) -> bool:
+        """Whether the mirror offers a component, e.g. non-free-firmware."""
+        return any(component in source.components for source in self.sources)
+
+
+@dataclass(frozen=True)
+class Rootfs:
+    """What mmdebstrap is asked for. `hooks` are --customize-hook commands, `$1` being the tree."""
+
+    packages: tuple[str, ...]
+    variant: str = "minbase"
+    dpkg_options: tuple[str, ...] = ()
+    hooks: tuple[str, ...] = field(default=())
+
+
+def read_archive() -> Archive:
+    """Ask apt which Debian mirrors, suites and components this machine uses."""
+    codename = _codename(Path("/etc/os-release").read_text())
+    targets = run(["apt-get", "indextargets", "Created-By: Packages"])
+    sources = parse_index_targets(targets, codename, _signed_by)
+    if not any(source.suite == codename or "-" not in source.suite for source in sources):
+        raise NoDebianSource(
+            f"apt has no package lists of Debian {codename} on this machine. "
+            "Check /etc/apt/sources.list.d, then run: apt-get update"
+        )
+    return Archive(codename, sources, parse_acquire(run(["apt-config", "dump"])))
+
+
+def _codename(os_release: str) -> str:
+    values = dict(line.split("=", 1) for line in os_release.splitlines() if "=" in line)
+    if values.get("ID", "").strip('"') != "debian" or "VERSION_CODENAME" not in values:
+        raise NoDebianSource("Images are built from this machine's own Debian mirror, and this is not Debian.")
+    return values["VERSION_CODENAME"].strip('"')
+
+
+class SignedBy:
+    """Callable that answers which keyring a Sourcesentry (file:number) names; '' where it names none."""
+
+    def __call__(self, entry: str) -> str:
+        path, _, number = entry.rpartition(":")
+        file = Path(path)
+        if not number.isdigit() or not file.is_file():
+            return ""
+        return parse_signed_by(file.read_text(), int(number), deb822=file.suffix == ".sources")
+
+
+_signed_by = SignedBy()
+
+
+def parse_signed_by(text: str, number: int, *, deb822: bool) -> str:
+    """Read Signed-By of the number-th stanza (.sources) or line (.list); a key written inline is left to apt."""
+    if deb822:
+        stanzas = [stanza for stanza in re.split(r"\n\s*\n", text) if re.search(r"^[A-Za-z]", stanza, re.M)]
+        stanza = stanzas[number - 1] if number <= len(stanzas) else ""
+        found = re.search(r"^Signed-By:[ \t]*(/\S+)", stanza, re.M | re.I)
+    else:
+        lines = text.splitlines()
+        found = re.search(r"\[.*?signed-by=([^\s\]]+)", lines[number - 1] if number <= len(lines) else "", re.I)
+    return found.group(1) if found else ""
+
+
+def parse_index_targets(text: str, codename: str, signed_by: SignedBy) -> tuple[Source, ...]:
+    """Keep what Debian itself publishes for this release: main archive, updates and security.
+
+    `text` is the output of `apt-get indextargets`. The origin and code name come from the signed
+    Release file, so another vendor's repository cannot pass for Debian; back-ports are left out.
+    """
+    suites = {codename, f"{codename}-updates", f"{codename}-security"}
+    components: dict[tuple[str, str, str], list[str]] = {}
+    for target in _stanzas(text):
+        if target.get("Origin") != "Debian" or target.get("Codename") not in suites:
+            continue
+        keyring = signed_by(target.get("Sourcesentry", "")) or _default_keyring()
+        known = components.setdefault((target["Repo-URI"], target["Release"], keyring), [])
+        if target["Component"] not in known:
+            known.append(target["Component"])
+    return tuple(Source(uri, suite, tuple(names), key) for (uri, suite, key), names in components.items())
+
+
+def _default_keyring() -> str:
+    return str(_ARCHIVE_KEYRING) if _ARCHIVE_KEYRING.exists() else ""
+
+
+def _stanzas(text: str) -> Iterator[Mapping[str, str]]:
+    for stanza in text.split("\n\n"):
+        pairs = (line.split(": ", 1) for line in stanza.splitlines() if ": " in line)
+        fields = {key: value.strip() for key, value in pairs}
+        if fields:
+            yield fields
+
+
+def parse_acquire(dump: str) -> tuple[str, ...]:
+    """The lines of `apt-config dump` that a build needs in order to reach the same mirrors (proxies, checks)."""
+    return tuple(line for line in dump.splitlines() if _ACQUIRE.match(line) and not line.endswith(' "";'))
+
+
+def make_rootfs(archive: Archive, rootfs: Rootfs, target: Path, work: Path) -> None:
+    """Unpack and configure the packages under `target`. Needs root; mounts stay in mmdebstrap's namespace."""
+    require("mmdebstrap")
+    apt_conf = work / "apt.conf"
+    apt_conf.write_text("\n".join([*archive.acquire, 'APT::Install-Recommends "false";', ""]))
+    lines = "".join(source.line() + "\n" for source in archive.sources)
+    # Sources go through stdin and options through a file: a mirror's password must not show in the process list.
+    run(
+        [
+            *("mmdebstrap", "--mode=root", "--format=directory", f"--variant={rootfs.variant}", "--quiet"),
+            f"--aptopt={apt_conf}",
+            *(f"--dpkgopt={option}" for option in rootfs.dpkg_options),
+            f"--include={','.join(rootfs.packages)}",
+            *(f"--customize-hook={hook}" for hook in rootfs.hooks),
+            *(archive.codename, target, "-"),
+        ],
+        env={"TMPDIR": str(work), "DEBIAN_FRONTEND": "noninteractive"},
+        stdin=lines.encode(),
+    )
+    (target / "etc/apt/apt.conf.d/99mmdebstrap").unlink(missing_ok=True)
+
+
+def installed_packages(root: Path) -> tuple[str, ...]:
+    """`name=version` of every installed Debian package in the tree, sorted."""
+    listing = run(["dpkg-query", f"--root={root}", "-W", "-f", "${db:Status-Abbrev}${Package}=${Version}\\n"])
+    return tuple(sorted(line[3:].strip() for line in listing.splitlines() if line.startswith("ii")))
+
+
+def without_files(patterns: Sequence[str], kept: Sequence[str] = ()) -> tuple[str, ...]:
+    """dpkg options that keep files from being unpacked at all (dpkg(1), --path-exclude)."""
+    return (*(f"path-exclude={p}" for p in patterns), *(f"path-include={p}" for p in kept))
+
+
+# What nobody reads on a machine that nobody logs in to; licences are kept.
+UNREAD = without_files(
+    ("/usr/share/man/*", "/usr/share/info/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/lintian/*"),
+    ("/usr/share/doc/*/copyright", "/usr/share/locale/locale.alias"),
+)
