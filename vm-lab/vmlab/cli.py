@@ -1,0 +1,129 @@
+"""`undercloud lab`: a rack of virtual machines to try everything on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from vmlab import bringup, console_log, fleet, machines, namespace, status, teardown, topology
+from vmlab.claim import claimed
+from vmlab.errors import LabError
+from vmlab.rack import REPOSITORY, Rack, locate
+
+THREE = REPOSITORY / "vm-lab" / "topologies" / "three.yaml"
+
+app = typer.Typer(help="A virtual rack: machines with BMCs on a network of their own.", no_args_is_help=True)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+Name = Annotated[str, typer.Option("--name", help="Which rack; several can stand side by side.")]
+Node = Annotated[str, typer.Argument(help="The machine's name in the topology.")]
+
+
+class Switch(StrEnum):
+    on = "on"
+    off = "off"
+
+
+class Format(StrEnum):
+    table = "table"
+    json = "json"
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Expected failures end the command with their words, and nothing else."""
+    try:
+        yield
+    except LabError as error:
+        err.print(str(error), style="red", markup=False)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def up(
+    name: Name = "lab",
+    file: Annotated[
+        Path, typer.Option("--topology", help="A YAML file; vm-lab/topologies has some.")
+    ] = THREE,
+    nodes: Annotated[int | None, typer.Option("--nodes", help="How many machines.")] = None,
+) -> None:
+    """Bring up a rack of powered-off machines, or repair one."""
+    with explained(), _unless_interrupted(name), claimed(rack := locate(name)):
+        bringup.up(rack, fleet.of_size(topology.load(file), nodes), lambda text: err.print(f"  {text}"))
+        out.print(status.table(rack))
+
+
+@app.command("status")
+def show(
+    name: Name = "lab", output: Annotated[Format, typer.Option("-o", "--output")] = Format.table
+) -> None:
+    """Show what runs, and under which addresses."""
+    with explained():
+        rack = locate(name)
+        out.print_json(data=status.facts(rack)) if output is Format.json else out.print(status.table(rack))
+
+
+@app.command()
+def console(
+    node: Node, name: Name = "lab", follow: Annotated[bool, typer.Option("--follow", "-f")] = False
+) -> None:
+    """Show what a machine has written on its serial console."""
+    with explained():
+        rack = locate(name)
+        console_log.copy(rack.console(rack.machine(node).name), sys.stdout.buffer, follow)
+
+
+@app.command()
+def power(node: Node, state: Switch, name: Name = "lab") -> None:
+    """Switch a machine on or off behind everybody's back."""
+    with explained():
+        machines.set_power(locate(name), node, state is Switch.on)
+
+
+@app.command("cut-power")
+def cut_power(node: Node, name: Name = "lab") -> None:
+    """Pull a machine's power cord."""
+    with explained():
+        machines.set_power(locate(name), node, on=False)
+
+
+@app.command("exec", context_settings={"ignore_unknown_options": True})
+def execute(command: list[str], name: Name = "lab") -> None:
+    """Run a command inside the rack's network, where a seed node would stand."""
+    with explained():
+        namespace.become(_present(locate(name)), command)
+
+
+@app.command()
+def down(name: Name = "lab") -> None:
+    """Remove a rack: machines, disks, BMCs, network, and every process inside."""
+    with explained(), claimed(rack := locate(name)):
+        out.print(f"rack {name}: removed" if teardown.down(rack) else f"rack {name}: there is none")
+
+
+def _present(rack: Rack) -> str:
+    rack.topology()
+    if not namespace.exists(rack.namespace):
+        raise LabError(
+            f"rack {rack.name} has no network", do=f"Repair it: undercloud lab up --name {rack.name}"
+        )
+    return rack.namespace
+
+
+@contextmanager
+def _unless_interrupted(name: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        err.print(
+            f"\ninterrupted; `undercloud lab up --name {name}` goes on, `lab down --name {name}` removes it"
+        )
+        raise typer.Exit(130) from None

@@ -1,0 +1,114 @@
+"""A machine as libvirt wants it described."""
+
+from __future__ import annotations
+
+import uuid
+from xml.sax.saxutils import escape
+
+from vmlab.rack import Rack
+from vmlab.topology import Disk, Machine
+
+LOADER = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd"
+NVRAM = "/var/lib/libvirt/qemu/nvram"
+MANUFACTURER = "Undercloud Lab"
+
+DOMAIN = """\
+<domain type='{accelerator}'>
+  <name>{name}</name>
+  <uuid>{uuid}</uuid>
+  <memory unit='b'>{memory}</memory>
+  <vcpu>{vcpus}</vcpu>
+  <sysinfo type='smbios'>
+    <system>
+      <entry name='manufacturer'>{manufacturer}</entry>
+      <entry name='product'>{product}</entry>
+      <entry name='serial'>{serial}</entry>
+      <entry name='uuid'>{uuid}</entry>
+    </system>
+  </sysinfo>
+  <os>
+    <type arch='x86_64' machine='{chipset}'>hvm</type>{firmware}
+    <boot dev='network'/>
+    <boot dev='hd'/>
+    <smbios mode='sysinfo'/>
+  </os>
+  <features><acpi/><apic/></features>{cpu}
+  <clock offset='utc'/>
+  <on_poweroff>destroy</on_poweroff>
+  <on_reboot>restart</on_reboot>
+  <on_crash>destroy</on_crash>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>{disks}
+    <interface type='bridge'>
+      <mac address='{mac}'/>
+      <source bridge='{bridge}'/>
+      <model type='virtio'/>
+      <driver name='qemu'/>
+    </interface>
+    <serial type='file'>
+      <source path='{console}' append='on'/>
+      <target port='0'/>
+    </serial>
+    <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
+    <memballoon model='none'/>
+  </devices>
+</domain>
+"""
+UEFI = """
+    <loader readonly='yes' type='pflash'>{loader}</loader>
+    <nvram template='{variables}'>{nvram}</nvram>"""
+DISK = """
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='raw' cache='unsafe' discard='unmap'/>
+      <source file='{path}'/>
+      <target dev='{device}' bus='{bus}'/>
+      <serial>{serial}</serial>
+    </disk>"""
+HOST_CPU = "\n  <cpu mode='host-passthrough'/>"
+
+
+def identity(machine: Machine) -> str:
+    """The machine's UUID: the same in every rack and after every `up`, as a real board's is."""
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{machine.serial}.lab.undercloud.invalid"))
+
+
+def product(machine: Machine) -> str:
+    return f"Virtual {machine.firmware.upper()} machine"
+
+
+def render(rack: Rack, machine: Machine, bridge: str, accelerator: str) -> str:
+    """The domain's XML; `accelerator` is kvm or qemu (translated code)."""
+    return DOMAIN.format(
+        accelerator=accelerator,
+        name=machine.name,
+        uuid=identity(machine),
+        memory=machine.memory,
+        vcpus=machine.vcpus,
+        manufacturer=MANUFACTURER,
+        product=product(machine),
+        serial=machine.serial,
+        chipset="q35" if machine.firmware == "uefi" else "pc",
+        firmware=_firmware(machine),
+        cpu=HOST_CPU if accelerator == "kvm" else "",
+        disks="".join(_disk(rack, index, disk) for index, disk in enumerate(machine.disks)),
+        mac=machine.mac,
+        bridge=bridge,
+        console=escape(str(rack.console(machine.name)), {"'": "&apos;"}),
+    )
+
+
+def _firmware(machine: Machine) -> str:
+    if machine.firmware == "bios":
+        return ""
+    return UEFI.format(loader=LOADER, variables=VARIABLES, nvram=f"{NVRAM}/{machine.name}.fd")
+
+
+def _disk(rack: Rack, index: int, disk: Disk) -> str:
+    letter = chr(ord("a") + index)
+    return DISK.format(
+        path=escape(str(rack.disk(disk.serial)), {"'": "&apos;"}),
+        device=f"vd{letter}" if disk.bus == "virtio" else f"sd{letter}",
+        bus=disk.bus,
+        serial=disk.serial,
+    )

@@ -1,0 +1,67 @@
+"""The rack's machines behind everybody's back: what a hand on the power cord does, not what a BMC does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from vmlab import daemon, domain, libvirtd
+from vmlab.errors import LabError
+from vmlab.rack import Rack
+from vmlab.topology import Topology
+
+if TYPE_CHECKING:
+    import libvirt
+
+
+@contextmanager
+def connected(rack: Rack) -> Iterator[libvirt.virConnect]:
+    """A connection to the rack's libvirtd."""
+    process = daemon.running(rack, libvirtd.NAME)
+    again = f"Repair it: undercloud lab up --name {rack.name}"
+    if not process:
+        raise LabError(f"rack {rack.name}: its libvirtd does not run", do=again)
+    try:
+        connection = libvirtd.connect(process.pid)
+    except OSError as error:
+        raise LabError(f"rack {rack.name}: its libvirtd does not answer: {error}", do=again) from None
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def define(rack: Rack, topology: Topology, accelerator: str) -> None:
+    """Makes libvirt know every machine; one that it knows keeps its definition, boot device included."""
+    bridge = topology.networks.provisioning.interface
+    with connected(rack) as connection:
+        known = {found.name() for found in connection.listAllDomains()}
+        for machine in topology.machines:
+            if machine.name not in known:
+                connection.defineXML(domain.render(rack, machine, bridge, accelerator))
+
+
+def make_disks(rack: Rack, topology: Topology) -> None:
+    """Empty disks, sparse; one that exists keeps what is on it."""
+    for disk in (disk for machine in topology.machines for disk in machine.disks):
+        path = rack.disk(disk.serial)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.stat().st_size != disk.size:
+            with path.open("wb") as file:
+                file.truncate(disk.size)
+
+
+def power_states(rack: Rack) -> dict[str, bool]:
+    """Which machines run, by name."""
+    with connected(rack) as connection:
+        return {found.name(): bool(found.isActive()) for found in connection.listAllDomains()}
+
+
+def set_power(rack: Rack, name: str, on: bool) -> None:
+    """Gives or takes the current; a machine that is already so is left alone."""
+    rack.machine(name)
+    with connected(rack) as connection:
+        found = connection.lookupByName(name)
+        if bool(found.isActive()) != on:
+            (found.create if on else found.destroy)()
