@@ -1,0 +1,32 @@
+"""What BMCs and firmware write into a field that nobody filled in."""
+
+from __future__ import annotations
+
+# Seen on Supermicro X9 to X11, ASUS, Gigabyte and white boxes with AMI firmware. Taken as serial numbers they
+# would make many machines look like one.
+_PLACEHOLDERS = {
+    "",
+    "0",
+    "0123456789",
+    "default string",
+    "n/a",
+    "na",
+    "none",
+    "not available",
+    "not specified",
+    "null",
+    "system manufacturer",
+    "system product name",
+    "system serial number",
+    "to be filled by o.e.m.",
+    "unknown",
+    "unspecified",
+}
+
+
+def told(value: object) -> str | None:
+    """`value` as a text without surrounding blanks, or None when it tells nothing."""
+    if not isinstance(value, str):
+        return None
+    text = value.replace("\x00", "").strip()
+    return None if text.lower() in _PLACEHOLDERS else text
