@@ -109,7 +109,13 @@ def _spawn(
         given.seek(0)
         try:
             process = subprocess.Popen(
-                argv, env=environment(env), cwd=cwd, stdin=given, stdout=stdout, stderr=stderr, process_group=0
+                argv,
+                env=environment(env),
+                cwd=cwd,
+                stdin=given,
+                stdout=stdout,
+                stderr=stderr,
+                process_group=0,
             )
         except FileNotFoundError:
             raise ToolMissing(argv[0]) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from pxe.process import ProcessError, require, run
 
 _ARCHIVE_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # Acquire options that decide whether a mirror can be reached at all; see apt.conf(5), apt-transport-https(1).
-_ACQUIRE = re.compile(r"^Acquire::(https?|Retries|Check-Valid-Until|Check-Date|ForceIPv[46]|AllowInsecure)", re.I)
+_ACQUIRE = re.compile(r"^Acquire::(https?|Retries|Check-Valid-Until|Check-Date|ForceIPv[46])", re.I)
 
 
 class NoDebianSource(ProcessError):
@@ -53,7 +53,8 @@ class Rootfs:
     packages: tuple[str, ...]
     variant: str = "minbase"
     dpkg_options: tuple[str, ...] = ()
-    hooks: tuple[str, ...] = field(default=())
+    hooks: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_archive() -> Archive:
@@ -72,22 +73,19 @@ def read_archive() -> Archive:
 def _codename(os_release: str) -> str:
     values = dict(line.split("=", 1) for line in os_release.splitlines() if "=" in line)
     if values.get("ID", "").strip('"') != "debian" or "VERSION_CODENAME" not in values:
-        raise NoDebianSource("Images are built from this machine's own Debian mirror, and this is not Debian.")
+        raise NoDebianSource(
+            "Images are built from this machine's own Debian mirror, and this is not Debian."
+        )
     return values["VERSION_CODENAME"].strip('"')
 
 
-class SignedBy:
-    """Callable that answers which keyring a Sourcesentry (file:number) names; '' where it names none."""
-
-    def __call__(self, entry: str) -> str:
-        path, _, number = entry.rpartition(":")
-        file = Path(path)
-        if not number.isdigit() or not file.is_file():
-            return ""
-        return parse_signed_by(file.read_text(), int(number), deb822=file.suffix == ".sources")
-
-
-_signed_by = SignedBy()
+def _signed_by(entry: str) -> str:
+    """Which keyring the source at a Sourcesentry (file:number) names; '' where it names none."""
+    path, _, number = entry.rpartition(":")
+    file = Path(path)
+    if not number.isdigit() or not file.is_file():
+        return ""
+    return parse_signed_by(file.read_text(), int(number), deb822=file.suffix == ".sources")
 
 
 def parse_signed_by(text: str, number: int, *, deb822: bool) -> str:
@@ -98,11 +96,13 @@ def parse_signed_by(text: str, number: int, *, deb822: bool) -> str:
         found = re.search(r"^Signed-By:[ \t]*(/\S+)", stanza, re.M | re.I)
     else:
         lines = text.splitlines()
-        found = re.search(r"\[.*?signed-by=([^\s\]]+)", lines[number - 1] if number <= len(lines) else "", re.I)
+        found = re.search(
+            r"\[.*?signed-by=([^\s\]]+)", lines[number - 1] if number <= len(lines) else "", re.I
+        )
     return found.group(1) if found else ""
 
 
-def parse_index_targets(text: str, codename: str, signed_by: SignedBy) -> tuple[Source, ...]:
+def parse_index_targets(text: str, codename: str, signed_by: Callable[[str], str]) -> tuple[Source, ...]:
     """Keep what Debian itself publishes for this release: main archive, updates and security.
 
     `text` is the output of `apt-get indextargets`. The origin and code name come from the signed
@@ -148,12 +148,13 @@ def make_rootfs(archive: Archive, rootfs: Rootfs, target: Path, work: Path) -> N
         [
             *("mmdebstrap", "--mode=root", "--format=directory", f"--variant={rootfs.variant}", "--quiet"),
             f"--aptopt={apt_conf}",
+            "--dpkgopt=force-unsafe-io",
             *(f"--dpkgopt={option}" for option in rootfs.dpkg_options),
             f"--include={','.join(rootfs.packages)}",
             *(f"--customize-hook={hook}" for hook in rootfs.hooks),
             *(archive.codename, target, "-"),
         ],
-        env={"TMPDIR": str(work), "DEBIAN_FRONTEND": "noninteractive"},
+        env={"TMPDIR": str(work), "DEBIAN_FRONTEND": "noninteractive", **rootfs.env},
         stdin=lines.encode(),
     )
     (target / "etc/apt/apt.conf.d/99mmdebstrap").unlink(missing_ok=True)
@@ -172,6 +173,12 @@ def without_files(patterns: Sequence[str], kept: Sequence[str] = ()) -> tuple[st
 
 # What nobody reads on a machine that nobody logs in to; licences are kept.
 UNREAD = without_files(
-    ("/usr/share/man/*", "/usr/share/info/*", "/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/lintian/*"),
+    (
+        "/usr/share/man/*",
+        "/usr/share/info/*",
+        "/usr/share/doc/*",
+        "/usr/share/locale/*",
+        "/usr/share/lintian/*",
+    ),
     ("/usr/share/doc/*/copyright", "/usr/share/locale/locale.alias"),
 )

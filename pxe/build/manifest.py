@@ -1,0 +1,70 @@
+"""The manifest.json beside every image: what it is, what it was made from, and how to tell it is intact."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+MANIFEST = "manifest.json"
+Kind = Literal["ramdisk", "os", "container"]
+_CHUNK = 1 << 20
+
+
+class FileEntry(BaseModel):
+    """One file of an image. `size` in bytes; `mtime_ns` lets an untouched file be trusted without reading it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha512: str
+    size: int
+    mtime_ns: int = 0
+
+
+class Manifest(BaseModel):
+    """`files` by their part in the image (kernel, initramfs, disk, archive) → `names`, and their checksums."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: Kind
+    parts: dict[str, str]
+    files: dict[str, FileEntry]
+    disk_format: str | None = None
+    virtual_size: int | None = None
+    size: int
+    built: str
+    recipe: str
+    packages: tuple[str, ...] = ()
+    python_packages: tuple[str, ...] = ()
+
+
+def sha512(path: Path) -> str:
+    """Checksum of a file as it is on disk now."""
+    digest = hashlib.sha512()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def describe(path: Path) -> FileEntry:
+    """Read a finished file once and note what it must look like from now on."""
+    status = path.stat()
+    return FileEntry(sha512=sha512(path), size=status.st_size, mtime_ns=status.st_mtime_ns)
+
+
+def untouched(folder: Path, manifest: Manifest) -> bool:
+    """Whether every file is as it was built. Files whose time stamp moved (a copied folder) are read again."""
+    return all(_as_built(folder / name, entry) for name, entry in manifest.files.items())
+
+
+def _as_built(path: Path, entry: FileEntry) -> bool:
+    if not path.is_file():
+        return False
+    status = path.stat()
+    if status.st_size != entry.size:
+        return False
+    return status.st_mtime_ns == entry.mtime_ns or sha512(path) == entry.sha512
