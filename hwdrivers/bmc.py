@@ -66,7 +66,11 @@ class Identity:
 
 
 class BMC(Protocol):
-    """An open conversation with one BMC."""
+    """An open conversation with one BMC. Make one per BMC and keep it: BMCs have few sessions."""
+
+    @property
+    def address(self) -> BMCAddress:
+        """Where it listens, for messages."""
 
     def identify(self) -> Identity:
         """Ask who this is and whether the machine has power."""
@@ -75,13 +79,19 @@ class BMC(Protocol):
         """Ask whether the machine has power."""
 
     def request_power(self, action: PowerAction) -> None:
-        """Ask for a change of power and return at once; see `hwdrivers.power` for act, wait, read back."""
+        """Ask for a change of power and return at once; see `hwdrivers.power` for act, wait, read back.
+
+        What is already so is no error; a reset of a machine that is off starts it.
+        """
 
     def set_boot_device(self, device: BootDevice) -> None:
         """Make firmware try `device` first from the next power-on."""
 
     def macs(self) -> tuple[str, ...]:
         """The host's NIC addresses (aa:bb:cc:dd:ee:ff) as the BMC tells them; () when it does not."""
+
+    def boot_mode(self) -> BootMode | None:
+        """Which firmware runs, where the BMC tells; None where it does not (IPMI never does)."""
 
     def close(self) -> None:
         """Log out; never raises."""

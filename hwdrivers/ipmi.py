@@ -6,8 +6,9 @@ import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
+from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import BootDevice, BootMode, Endpoint, Identity, PowerAction, PowerState
 from hwdrivers.errors import (
     AccessDenied,
@@ -15,11 +16,12 @@ from hwdrivers.errors import (
     BMCTimeout,
     Busy,
     ProtocolError,
-    Unreachable,
     Unsupported,
 )
 from hwdrivers.iana import vendor_of
-from hwdrivers.ipmi_session import WAITS, LoginError, Session, SilenceError
+from hwdrivers.ipmi_errors import refused, translated
+from hwdrivers.ipmi_session import WAITS, Session
+from hwdrivers.power import fitting
 from hwdrivers.told import told
 
 _CHASSIS, _APP = 0x00, 0x06  # network functions, IPMI 2.0 table 5-1
@@ -38,28 +40,6 @@ _CONTROL = {PowerAction.OFF: 0, PowerAction.ON: 1, PowerAction.RESET: 3, PowerAc
 # disk after a power failure whatever the firmware's own order says. No EFI bit (0x20): firmware in the field
 # ignores its absence, and setting it on a BIOS machine stops the boot.
 _BOOT_FLAGS = {BootDevice.PXE: (0x80, 0x04), BootDevice.DISK: (0xC0, 0x08), BootDevice.CDROM: (0x80, 0x14)}
-
-# Completion codes, IPMI 2.0 table 5-2 → what they mean for the caller.
-_BUSY = (0xC0, 0xC4, 0xCE, 0xD0, 0xD1, 0xD2, 0xD5)
-_UNSUPPORTED = (0xC1, 0xC2, 0xC9, 0xCB, 0xCC, 0xCD, 0xD6)
-
-# Part of pyghmi's text → our error and what to do. The first match counts.
-_REFUSALS: tuple[tuple[str, type[BMCError], str], ...] = (
-    (
-        "Incorrect password",
-        AccessDenied,
-        "correct the credentials: a BMC locks an account after a few of these",
-    ),
-    ("Insufficient resources", Busy, "all its sessions are in use; wait a minute or close other consoles"),
-    ("Unauthorized name", AccessDenied, "the user does not exist there or may not use the LAN channel"),
-    ("role", AccessDenied, "give the user the operator or administrator privilege on the LAN channel"),
-    ("privelege", AccessDenied, "give the user the operator or administrator privilege on the LAN channel"),
-    ("username length", AccessDenied, "IPMI user names have at most 16 bytes"),
-    ("integrity c", AccessDenied, "the BMC may have a Kg key set, which is not supported: clear it"),
-    ("IPMI 1.5", Unsupported, "update its firmware, or use Redfish if it has it"),
-    ("lgorithm", Unsupported, "enable cipher suite 3 or 17 for the LAN channel"),
-    ("Cipher suite", Unsupported, "enable cipher suite 3 or 17 for the LAN channel"),
-)
 
 
 class IPMI:
@@ -84,6 +64,10 @@ class IPMI:
         self._used = clock()
         self._session: Session | None = self._open()
 
+    @property
+    def address(self) -> BMCAddress:
+        return self._endpoint.address
+
     def identify(self) -> Identity:
         """Get Device ID, FRU 0 and the system GUID; virtualbmc answers the first only."""
         power = self.power_state()
@@ -101,18 +85,17 @@ class IPMI:
     def power_state(self) -> PowerState:
         status = self._ask("read the power state", _CHASSIS, 0x01)
         if not status:
-            raise self._error(ProtocolError, "read the power state", "an empty answer", "report the model")
+            raise ProtocolError.at(
+                self.address, "read the power state", "an empty answer", "report the model"
+            )
         return PowerState.ON if status[0] & 1 else PowerState.OFF
 
     def request_power(self, action: PowerAction) -> None:
-        what = f"ask for power {action}"
-        if action in (PowerAction.RESET, PowerAction.SOFT_OFF) and self.power_state() is PowerState.OFF:
-            if action is PowerAction.SOFT_OFF:
-                return
-            action = (
-                PowerAction.ON
-            )  # virtualbmc says yes to a reset of a machine that is off, and does nothing
-        self._ask(what, _CHASSIS, 0x02, (_CONTROL[action],))
+        wanted: PowerAction | None = action
+        if action in (PowerAction.RESET, PowerAction.SOFT_OFF):
+            wanted = fitting(action, self.power_state())
+        if wanted is not None:
+            self._ask(f"ask for power {wanted}", _CHASSIS, 0x02, (_CONTROL[wanted],))
 
     def set_boot_device(self, device: BootDevice) -> None:
         what = f"set the boot device to {device}"
@@ -133,11 +116,11 @@ class IPMI:
     def close(self) -> None:
         with self._lock:
             if self._end is None:
-                self._end = self._error(BMCError, "go on", "the session was closed here", "connect again")
+                self._end = BMCError.at(self.address, "go on", "the session was closed here", "connect again")
             self._hang_up()
 
     def _fru(self) -> dict[str, object]:
-        with self._lock, self._translated("read its FRU"):
+        with self._lock, translated(self._endpoint, "read its FRU"):
             return self._live().fru()
         return {}
 
@@ -162,12 +145,12 @@ class IPMI:
 
     def _once(self, action: str, netfn: int, command: int, data: tuple[int, ...]) -> bytes:
         session = self._live()
-        with self._translated(action):
+        with translated(self._endpoint, action):
             answer = session.command(netfn, command, data)
         self._used = self._clock()
         if answer["code"] == 0:
             return bytes(answer["data"])
-        raise self._refused(action, answer["code"], answer.get("error", "no text"))
+        raise refused(self.address, action, answer["code"], answer.get("error", "no text"))
 
     def _live(self) -> Session:
         """The session, logged in anew when there is none or it has been idle for too long."""
@@ -184,11 +167,11 @@ class IPMI:
         return self._session
 
     def _open(self) -> Session:
-        address, login = self._endpoint.address, self._endpoint.credentials
-        with self._translated("log in"):
+        login = self._endpoint.credentials
+        with translated(self._endpoint, "log in"):
             session = Session(
-                address.host,
-                address.port or 623,
+                self.address.host,
+                self.address.port or 623,
                 login.username,
                 login.password.reveal(),
                 waits=self._waits,
@@ -200,57 +183,6 @@ class IPMI:
         if self._session is not None:
             self._session.hang_up()
             self._session = None
-
-    @contextlib.contextmanager
-    def _translated(self, action: str) -> Iterator[None]:
-        """Turn pyghmi's errors and the socket's into ours. `from None`: their frames hold the password."""
-        try:
-            yield
-        except LoginError as error:
-            raise self._login_refused(str(error)) from None
-        except SilenceError as error:
-            raise self._silent(action, error.context) from None
-        except OSError as error:
-            advice = "check the address, the cable and that IPMI over LAN is enabled"
-            raise self._error(Unreachable, action, error.strerror or str(error), advice) from None
-
-    def _login_refused(self, reason: str) -> BMCError:
-        for part, kind, advice in _REFUSALS:
-            if part in reason:
-                return self._error(kind, "log in", reason, advice)
-        return self._error(ProtocolError, "log in", reason, "check that this is a BMC with IPMI 2.0")
-
-    def _silent(self, action: str, context: str) -> BMCError:
-        if context == "EXPECTINGRAKP2":
-            user = self._endpoint.credentials.username
-            seen = f"it fell silent when it was told the user name {user!r}"
-            return self._error(
-                AccessDenied, action, seen, "check the user name, then whether packets are lost"
-            )
-        if context == "None":
-            advice = "check the address, the cable and that IPMI over LAN is enabled"
-            return self._error(Unreachable, action, f"no answer within {sum(self._waits):g} s", advice)
-        advice = "try again; if it stays so, reset the BMC"
-        return self._error(BMCTimeout, action, f"it answered before, and now not for {sum(self._waits):g} s", advice)
-
-    def _refused(self, action: str, code: int, text: str) -> BMCError:
-        seen = f"{text} (completion code {code:#04x})"
-        if code in _BUSY:
-            return self._error(Busy, action, seen, "try again in a few seconds")
-        if code in _UNSUPPORTED:
-            return self._error(Unsupported, action, seen, "this BMC does not do that over IPMI")
-        if code == 0xC3:
-            return self._error(BMCTimeout, action, seen, "try again in a few seconds")
-        if code == 0xD4:
-            return self._error(AccessDenied, action, seen, "give the user a higher privilege")
-        return self._error(
-            ProtocolError, action, seen, "try again, then reset the BMC", retryable=code == 0xFF
-        )
-
-    def _error(
-        self, kind: type[BMCError], action: str, seen: str, advice: str, *, retryable: bool | None = None
-    ) -> BMCError:
-        return kind.at(self._endpoint.address, action, seen, advice, retryable=retryable)
 
 
 def _maker(device: bytes) -> str | None:

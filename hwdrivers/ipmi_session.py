@@ -37,11 +37,12 @@ _DAMAGED = (IndexError, KeyError, ValueError, TypeError, struct.error)
 
 
 class SilenceError(Exception):
-    """The BMC does not answer any more; `context` says how far the log-in had come."""
+    """The BMC does not answer, after `seconds`; `context` says how far the log-in had come."""
 
-    def __init__(self, context: str) -> None:
+    def __init__(self, context: str, seconds: float) -> None:
         super().__init__(context)
         self.context = context
+        self.seconds = seconds
 
 
 class LoginError(Exception):
@@ -103,7 +104,7 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]
         try:
             answer: dict[str, Any] = self.raw_command(netfn=netfn, command=command, data=data)
         except PyghmiException:  # "Session no longer connected"
-            raise SilenceError(str(self.sessioncontext)) from None
+            raise self._silence() from None
         return answer
 
     def fru(self) -> dict[str, Any]:
@@ -119,6 +120,9 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]
     def _check_outcome(self) -> None:
         if self._outcome is not None and "error" in self._outcome:
             raise LoginError(self._outcome["error"])
+
+    def _silence(self) -> SilenceError:
+        return SilenceError(str(self.sessioncontext), sum(self._waits))
 
     # --- Below: what pyghmi calls, in place of its shared receiver thread and its endless retries.
 
@@ -162,7 +166,7 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]
     def _timedout(self) -> None:
         self._tries += 1
         if self._tries >= len(self._waits):
-            raise SilenceError(str(self.sessioncontext))
+            raise self._silence()
         if self.sessioncontext == "OPENSESSION":
             self.lastpayload = None  # or the new request would be queued behind the lost one
             self._open_rmcpplus_request()
@@ -176,7 +180,7 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]
         # virtualbmc is silent when it does not know the user, and more attempts would be guessing.
         self._handshakes += 1
         if self._handshakes > 1:
-            raise SilenceError(str(self.sessioncontext))
+            raise self._silence()
         self._initsession()
         self._get_channel_auth_cap()
 

@@ -1,0 +1,82 @@
+"""What a Redfish service's refusals mean for the caller, and what to do about them."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+from sushy import exceptions as seen
+
+from hwdrivers.address import BMCAddress
+from hwdrivers.errors import (
+    AccessDenied,
+    BMCError,
+    BMCTimeout,
+    Busy,
+    ProtocolError,
+    Unreachable,
+    Unsupported,
+)
+from hwdrivers.told import told
+
+# "It has no such thing" in sushy's words.
+NOT_THERE = (seen.ResourceNotFoundError, seen.MissingAttributeError, seen.MalformedAttributeError)
+# Documents with a wrong type in them, or no JSON at all, trip sushy's parsers in these ways.
+DAMAGED = (ValueError, KeyError, TypeError, AttributeError)
+
+
+@contextlib.contextmanager
+def translated(address: BMCAddress, action: str) -> Iterator[None]:
+    """Turn sushy's errors into ours. `from None`: their frames hold the password."""
+    try:
+        yield
+    except seen.SushyError as error:
+        raise _translate(address, action, error) from None
+    except DAMAGED as error:
+        text = f"a document that is not as the standard says ({type(error).__name__}: {error})"
+        raise ProtocolError.at(address, action, text, "update its firmware") from None
+
+
+def _translate(address: BMCAddress, action: str, error: seen.SushyError) -> BMCError:
+    if isinstance(error, seen.ConnectionError):
+        return _unreachable(address, action, error)
+    if isinstance(error, seen.HTTPError):
+        return _refused(address, action, error)
+    if isinstance(error, (seen.MissingActionError, seen.MissingAttributeError)):
+        return Unsupported.at(address, action, str(error), "this BMC does not have it")
+    if isinstance(error, seen.InvalidParameterValueError):
+        return Unsupported.at(address, action, str(error), "use one of these")
+    return ProtocolError.at(address, action, str(error), "update its firmware")
+
+
+def _unreachable(address: BMCAddress, action: str, error: seen.ConnectionError) -> BMCError:
+    cause = type(error.__context__).__name__
+    text = _network_reason(str(error))
+    if cause == "SSLError":
+        advice = "give its certificate as ca_file, or set verify_tls to false"
+        return Unreachable.at(address, action, text, advice, retryable=False)
+    if cause == "ReadTimeout":
+        return BMCTimeout.at(address, action, "it took the question and did not answer", "try again")
+    return Unreachable.at(address, action, text, "check the address, the port and the cable")
+
+
+def _refused(address: BMCAddress, action: str, error: seen.HTTPError) -> BMCError:
+    status = error.status_code
+    said = f"HTTP {status}: {told(error.detail) or 'no reason given'}"
+    if status == 401:
+        advice = "correct the credentials: a BMC locks an account after a few of these"
+        return AccessDenied.at(address, action, said, advice)
+    if status == 403:
+        return AccessDenied.at(address, action, said, "give the user the Operator or Administrator role")
+    if status in (404, 405, 501):
+        return Unsupported.at(address, action, said, "this BMC does not have it")
+    if status in (409, 412, 423, 429, 503):
+        return Busy.at(address, action, said, "try again in a few seconds")
+    return ProtocolError.at(address, action, said, "try again, then reset the BMC", retryable=status >= 500)
+
+
+def _network_reason(text: str) -> str:
+    """The words of the operating system or of OpenSSL out of four nested messages."""
+    match = re.search(r"\[Errno -?\d+\] ([^'\")]+)", text) or re.search(r"\[SSL[^\]]*\] ([^'\")]+)", text)
+    return match[1].strip() if match else text.partition("Error: ")[2] or text
