@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +13,7 @@ from sushy import exceptions as seen
 from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import BootDevice, BootMode, Endpoint, Identity, PowerAction, PowerState
 from hwdrivers.errors import BMCError, ProtocolError, Unsupported
+from hwdrivers.mac import normal_mac
 from hwdrivers.power import fitting
 from hwdrivers.redfish_errors import NOT_THERE, translated
 from hwdrivers.redfish_session import Service
@@ -165,7 +165,9 @@ class Redfish:
         for path in nics.members_identities:
             with contextlib.suppress(*NOT_THERE):  # iDRAC 7 lists members that answer 404
                 document = nics.get_member(path).json
-                mac = _mac(document.get("PermanentMACAddress")) or _mac(document.get("MACAddress"))
+                mac = normal_mac(document.get("PermanentMACAddress")) or normal_mac(
+                    document.get("MACAddress")
+                )
                 if mac:
                     yield mac
 
@@ -183,8 +185,3 @@ class Redfish:
                 raise BMCError.at(self.address, action, "the session was closed here", "connect again")
             with translated(self.address, action):
                 yield
-
-
-def _mac(text: object) -> str | None:
-    digits = re.sub(r"[:\-.]", "", text).lower() if isinstance(text, str) else ""
-    return ":".join(re.findall("..", digits)) if re.fullmatch(r"(?!0{12})[0-9a-f]{12}", digits) else None
