@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pxe.build import ramdisk
+from pxe.build import osimage, ramdisk
 from pxe.build.landing import bring
 from pxe.build.recipe import Recipe
 from pxe.process import ProcessError
@@ -86,6 +86,13 @@ def build_ramdisk(
         build(ramdisk.recipe(kernel), output, force)
 
 
-@app.command("list")
-def list_() -> None:
-    """List images."""
+@app.command()
+def build_os(
+    name: Annotated[str, typer.Option(help="The image's name.")] = "debian-12",
+    kernel: Annotated[ramdisk.Kernel, typer.Option(help="cloud or generic, as for the ramdisk.")] = ramdisk.Kernel.CLOUD,
+    output: Output = DEFAULT_IMAGES_DIR,
+    force: Force = False,
+) -> None:
+    """Build a Debian whole-disk image that boots on BIOS and UEFI."""
+    with explained():
+        build(osimage.recipe(name, kernel), output, force)

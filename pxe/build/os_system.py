@@ -1,0 +1,102 @@
+"""What is written into the OS image besides packages: boot loader, first boot, network, remote login."""
+
+from __future__ import annotations
+
+# no_timer_check: without it kernels under emulation panic now and then ("IO-APIC + timer doesn't work!").
+KERNEL_COMMAND_LINE = "console=tty0 console=ttyS0,115200 no_timer_check loglevel=4"
+
+_DEFAULT_GRUB = f"""\
+GRUB_DEFAULT=0
+GRUB_TIMEOUT=0
+GRUB_DISTRIBUTOR=Debian
+GRUB_CMDLINE_LINUX_DEFAULT=""
+GRUB_CMDLINE_LINUX="{KERNEL_COMMAND_LINE}"
+GRUB_TERMINAL="console serial"
+GRUB_DISABLE_OS_PROBER=true
+"""
+
+# Replaced by update-grub at the first kernel upgrade. Debian keeps /vmlinuz and /initrd.img pointing at the newest.
+_GRUB_CONFIG = """\
+serial --unit=0 --speed=115200
+terminal_input console serial
+terminal_output console serial
+set timeout=0
+linux /vmlinuz root=UUID={root_uuid} ro {command_line}
+initrd /initrd.img
+boot
+"""
+
+# Debian's signed GRUB looks for this file beside its own prefix, /EFI/debian.
+_ESP_GRUB_CONFIG = """\
+regexp --set=1:disk '^\\(([^,)]*)' "$cmdpath"
+search --no-floppy --fs-uuid --set=root --hint="$disk,gpt3" {root_uuid}
+set prefix=($root)/boot/grub
+configfile $prefix/grub.cfg
+"""
+
+# Config drive only: no metadata service is asked, and everything is known before the network is up, so that all
+# of the first stage (user, keys, host name, network) runs there, and ssh need not wait for the network.
+# Fewer modules and no RSA key: each costs seconds on a slow machine.
+_CLOUD_INIT = """\
+datasource_list: [ConfigDrive, None]
+datasource:
+  ConfigDrive: {dsmode: local}
+manage_etc_hosts: localhost
+disable_root: true
+ssh_pwauth: false
+ssh_genkeytypes: [ed25519, ecdsa]
+ssh: {emit_keys_to_console: false}
+cloud_init_modules:
+  [bootcmd, write_files, growpart, resizefs, disk_setup, mounts, set_hostname, update_etc_hosts, ca_certs,
+   users_groups, ssh]
+cloud_config_modules: [set_passwords, apt_configure, ntp, timezone, runcmd]
+cloud_final_modules:
+  [package_update_upgrade_install, write_files_deferred, scripts_per_once, scripts_per_boot,
+   scripts_per_instance, scripts_user, phone_home, final_message, power_state_change]
+"""
+
+_FSTAB = """\
+UUID={root_uuid} / ext4 errors=remount-ro 0 1
+UUID={esp_id} /boot/efi vfat umask=0077,nofail,x-systemd.automount,x-systemd.idle-timeout=60 0 2
+"""
+
+_SSHD = "PasswordAuthentication no\nPermitRootLogin prohibit-password\nUseDNS no\n"
+_HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
+_FORWARDING = "net.ipv4.ip_forward = 1\n"
+
+# Debian starts these when they are installed; here the hand-off or the operator does.
+MASKED = (
+    *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer"),
+    *("e2scrub_reap.service", "systemd-pstore.service", "systemd-networkd-wait-online.service"),
+    *("cloud-init.service", "cloud-init-hotplugd.socket", "getty@tty1.service"),
+)
+DISABLED = (
+    *("containerd.service", "podman.service", "podman.socket", "podman-restart.service"),
+    *("podman-auto-update.service", "podman-auto-update.timer", "remote-fs.target"),
+)
+
+
+def grub_config(root_uuid: str) -> str:
+    """/boot/grub/grub.cfg, read from BIOS and from UEFI; $root is the file system it was read from."""
+    return _GRUB_CONFIG.format(root_uuid=root_uuid, command_line=KERNEL_COMMAND_LINE)
+
+
+def esp_grub_config(root_uuid: str) -> str:
+    """EFI/debian/grub.cfg: find the root file system, on the disk that GRUB was read from if it is there."""
+    return _ESP_GRUB_CONFIG.format(root_uuid=root_uuid)
+
+
+def files(root_uuid: str, esp_id: str) -> dict[str, str]:
+    """Path → text of what is written into the tree; `esp_id` is the FAT volume id, XXXX-XXXX."""
+    return {
+        "boot/grub/grub.cfg": grub_config(root_uuid),
+        "etc/default/grub": _DEFAULT_GRUB,
+        "etc/fstab": _FSTAB.format(root_uuid=root_uuid, esp_id=esp_id),
+        "etc/cloud/cloud.cfg.d/90-undercloud.cfg": _CLOUD_INIT,
+        "etc/ssh/sshd_config.d/undercloud.conf": _SSHD,
+        "etc/sysctl.d/50-undercloud.conf": _FORWARDING,
+        "etc/hosts": _HOSTS,
+        "etc/hostname": "debian\n",
+        # Empty, not missing: every host gets an identity of its own at its first boot (machine-id(5)).
+        "etc/machine-id": "",
+    }
