@@ -1,0 +1,130 @@
+"""A BMC that exists only in memory. It remembers what was done to it, and can be told to fail."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hwdrivers.address import BMCAddress
+from hwdrivers.bmc import BootDevice, BootMode, Endpoint, Identity, PowerAction, PowerState
+from hwdrivers.credentials import Credentials, Secret
+from hwdrivers.errors import AccessDenied, BMCError, BMCTimeout, Unreachable
+from hwdrivers.power import fitting
+
+
+class Fault(StrEnum):
+    REFUSE_LOGIN = "refuse login"
+    TIME_OUT = "time out"
+    POWER_STAYS = "power stays"
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Something that was done to a BMC, and when (by its clock)."""
+
+    at: float
+    what: str
+
+
+class FakeBMC:
+    """The machine and the conversation with it in one; `connect` opens it again after `close`."""
+
+    def __init__(
+        self,
+        address: str = "ipmi://192.0.2.1",
+        *,
+        credentials: Credentials | None = None,
+        identity: Identity | None = None,
+        power: PowerState = PowerState.OFF,
+        macs: Iterable[str] = (),
+        boot_mode: BootMode | None = None,
+        faults: Iterable[Fault] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.power = power
+        self.boot_device: BootDevice | None = None
+        self.deeds: list[Deed] = []
+        self.logins: list[str] = []
+        self.faults = set(faults)
+        self.is_open = True
+        self._address = BMCAddress.parse(address)
+        self._credentials = credentials or Credentials("admin", Secret("password"))
+        self._identity = identity or Identity()
+        self._macs = tuple(macs)
+        self._boot_mode = boot_mode
+        self._clock = clock
+
+    @property
+    def address(self) -> BMCAddress:
+        return self._address
+
+    def connect(self, endpoint: Endpoint) -> FakeBMC:
+        """Log in, as `hwdrivers.connect.connect` does; every attempt is in `logins`."""
+        self.logins.append(endpoint.credentials.username)
+        if Fault.TIME_OUT in self.faults:
+            raise Unreachable.at(self._address, "log in", "no answer", "check the cable")
+        wrong = (endpoint.credentials.username, endpoint.credentials.password) != (
+            self._credentials.username,
+            self._credentials.password,
+        )
+        if wrong or Fault.REFUSE_LOGIN in self.faults:
+            raise AccessDenied.at(self._address, "log in", "wrong password", "correct the credentials")
+        self.is_open = True
+        return self
+
+    def identify(self) -> Identity:
+        self._answer("read its identity")
+        known = self._identity
+        return Identity(known.vendor, known.model, known.serial, known.uuid, known.firmware, self.power)
+
+    def power_state(self) -> PowerState:
+        self._answer("read the power state")
+        return self.power
+
+    def request_power(self, action: PowerAction) -> None:
+        self._answer(f"ask for power {action}")
+        self._note(f"power {action}")
+        if Fault.POWER_STAYS not in self.faults:
+            wanted = fitting(action, self.power)
+            off = wanted in (PowerAction.OFF, PowerAction.SOFT_OFF)
+            self.power = self.power if wanted is None else PowerState.OFF if off else PowerState.ON
+
+    def set_boot_device(self, device: BootDevice) -> None:
+        self._answer(f"set the boot device to {device}")
+        self._note(f"boot device {device}")
+        self.boot_device = device
+
+    def macs(self) -> tuple[str, ...]:
+        self._answer("read the NIC addresses")
+        return self._macs
+
+    def boot_mode(self) -> BootMode | None:
+        self._answer("read the boot mode")
+        return self._boot_mode
+
+    def close(self) -> None:
+        self.is_open = False
+
+    def _note(self, what: str) -> None:
+        self.deeds.append(Deed(self._clock(), what))
+
+    def _answer(self, action: str) -> None:
+        if not self.is_open:
+            raise BMCError.at(self._address, action, "the session was closed here", "connect again")
+        if Fault.TIME_OUT in self.faults:
+            raise BMCTimeout.at(self._address, action, "it answered before, and now not", "try again")
+
+
+class FakeRack:
+    """Several `FakeBMC`s behind one `connect`; an address where none is does not answer."""
+
+    def __init__(self, *bmcs: FakeBMC) -> None:
+        self.bmcs = {str(bmc.address): bmc for bmc in bmcs}
+
+    def connect(self, endpoint: Endpoint) -> FakeBMC:
+        bmc = self.bmcs.get(str(endpoint.address))
+        if bmc is None:
+            raise Unreachable.at(endpoint.address, "log in", "no answer", "check the address and the cable")
+        return bmc.connect(endpoint)

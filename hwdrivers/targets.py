@@ -1,0 +1,72 @@
+"""The addresses that a scan may touch, parsed strictly: a range with a typing error probes somebody else."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+MAX_ADDRESSES = 65536
+_ACCEPTED = "write 10.0.0.0/24, 10.0.0.10-10.0.0.50, 10.0.0.10-50 or 10.0.0.5"
+
+
+class RangeError(ValueError):
+    """A text that names no addresses, or too many; the message says what is accepted."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"{problem}; {_ACCEPTED}")
+
+
+def parse_targets(texts: Iterable[str]) -> tuple[IPAddress, ...]:
+    """Every address once, in the order given; raises `RangeError` when they are more than a /16 together."""
+    found: dict[IPAddress, None] = {}
+    for text in texts:
+        first, last = _bounds(text.strip())
+        if int(last) - int(first) + 1 + len(found) > MAX_ADDRESSES:
+            raise RangeError(f"{text!r} makes more than {MAX_ADDRESSES} addresses (a /16): scan in parts")
+        found.update(dict.fromkeys(_between(first, last)))
+    if not found:
+        raise RangeError("no range given")
+    return tuple(found)
+
+
+def _bounds(text: str) -> tuple[IPAddress, IPAddress]:
+    if "/" in text:
+        return _network_bounds(text)
+    first_text, dash, last_text = text.partition("-")
+    first = _address(first_text.strip(), text)
+    last = _last(first, last_text.strip(), text) if dash else first
+    if first.version != last.version or int(last) < int(first):
+        raise RangeError(f"{text!r} does not go upwards")
+    return first, last
+
+
+def _network_bounds(text: str) -> tuple[IPAddress, IPAddress]:
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise RangeError(f"{text!r} is not a range of addresses in CIDR notation") from None
+    # Only "address/length": a netmask or a wildcard is too easily the wrong one of the two.
+    if not text.partition("/")[2].isdigit() or ipaddress.ip_address(text.partition("/")[0]) != network[0]:
+        raise RangeError(f"{text!r} is not a network: did you mean {network}?")
+    # Network and broadcast address belong to no host, and a broadcast would ask the whole segment at once.
+    plain = network.version == 6 or network.prefixlen >= 31
+    return (network[0], network[-1]) if plain else (network[1], network[-2])
+
+
+def _last(first: IPAddress, text: str, whole: str) -> IPAddress:
+    if text.isascii() and text.isdigit() and first.version == 4:
+        return _address(str(first).rpartition(".")[0] + "." + text, whole)
+    return _address(text, whole)
+
+
+def _address(text: str, whole: str) -> IPAddress:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        raise RangeError(f"{whole!r} is not an address or a range: {text!r}") from None
+
+
+def _between(first: IPAddress, last: IPAddress) -> Iterator[IPAddress]:
+    return (type(first)(number) for number in range(int(first), int(last) + 1))
