@@ -1,0 +1,173 @@
+"""The built images as the seed reads them: found by name, checked byte by byte before a disk is touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from pxe.build.manifest import MANIFEST, Kind, Manifest, sha512
+
+_BUILD_COMMAND = {"ramdisk": "build-ramdisk", "os": "build-os", "container": "build-container"}
+
+
+class ImageError(Exception):
+    """An image cannot be used; the text says which and what to do."""
+
+
+class ImageNotFound(ImageError):
+    """There is no image of this name and kind."""
+
+
+class ManifestBroken(ImageError):
+    """The image's folder is there, but its manifest or its files cannot be trusted."""
+
+
+class ChecksumMismatch(ImageError):
+    """A file is not what was built."""
+
+    def __init__(self, path: Path, expected: str, found: str, kind: Kind) -> None:
+        super().__init__(
+            f"{path} is damaged: sha512 is {found}, but {expected} was built. "
+            f"Build it again: undercloud image {_BUILD_COMMAND[kind]} --force"
+        )
+        self.path, self.expected, self.found = path, expected, found
+
+
+@dataclass(frozen=True)
+class OSImage:
+    """A whole-disk image; `sha512` in hex, `virtual_size` in bytes is the smallest disk it fits on."""
+
+    name: str
+    path: Path
+    disk_format: str
+    sha512: str
+    virtual_size: int
+
+
+@dataclass(frozen=True)
+class Ramdisk:
+    """A kernel and an initramfs that run the agent."""
+
+    name: str
+    kernel: Path
+    initramfs: Path
+
+
+@dataclass(frozen=True)
+class ContainerImage:
+    """An OCI archive (one tar file); `sha512` in hex."""
+
+    name: str
+    path: Path
+    sha512: str
+
+
+Image = OSImage | Ramdisk | ContainerImage
+
+
+def load_os_image(images_dir: Path, name: str) -> OSImage:
+    """Find an OS image by name."""
+    manifest = _load(images_dir, name, "os")
+    path, checksum = _part(images_dir, manifest, "disk")
+    if manifest.disk_format is None or manifest.virtual_size is None:
+        raise ManifestBroken(f"{images_dir / name / MANIFEST}: an OS image needs disk_format and virtual_size.")
+    return OSImage(name, path, manifest.disk_format, checksum, manifest.virtual_size)
+
+
+def load_ramdisk(images_dir: Path, name: str) -> Ramdisk:
+    """Find a ramdisk by name."""
+    manifest = _load(images_dir, name, "ramdisk")
+    kernel, initramfs = (_part(images_dir, manifest, part)[0] for part in ("kernel", "initramfs"))
+    return Ramdisk(name, kernel, initramfs)
+
+
+def load_container(images_dir: Path, name: str) -> ContainerImage:
+    """Find a container image by name."""
+    manifest = _load(images_dir, name, "container")
+    return ContainerImage(name, *_part(images_dir, manifest, "archive"))
+
+
+def load(images_dir: Path, name: str) -> Image:
+    """Find an image of any kind by name."""
+    kind = read_manifest(images_dir, name).kind
+    loaders = {"os": load_os_image, "ramdisk": load_ramdisk, "container": load_container}
+    return loaders[kind](images_dir, name)
+
+
+def list_images(images_dir: Path) -> list[Manifest]:
+    """What is there, by name. Raises ManifestBroken rather than leave a damaged image out."""
+    return [read_manifest(images_dir, name) for name in _names(images_dir)]
+
+
+def verify(image: Image) -> None:
+    """Read every byte of the image; raise ChecksumMismatch for the first file that is not what was built."""
+    match image:
+        case OSImage():
+            _check(image.path, image.sha512, "os")
+        case ContainerImage():
+            _check(image.path, image.sha512, "container")
+        case Ramdisk():
+            folder = image.kernel.parent
+            for name, entry in read_manifest(folder.parent, folder.name).files.items():
+                _check(folder / name, entry.sha512, "ramdisk")
+
+
+def _check(path: Path, expected: str, kind: Kind) -> None:
+    try:
+        found = sha512(path)
+    except OSError as error:
+        raise ManifestBroken(f"{path} cannot be read: {error.strerror}.") from error
+    if found != expected:
+        raise ChecksumMismatch(path, expected, found, kind)
+
+
+def read_manifest(images_dir: Path, name: str) -> Manifest:
+    """The manifest of one image; not found and broken are two answers."""
+    path = images_dir / name / MANIFEST
+    try:
+        text = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise ImageNotFound(_not_found(images_dir, name)) from None
+    except OSError as error:
+        raise ManifestBroken(f"{path} cannot be read: {error.strerror}.") from error
+    try:
+        return Manifest.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise ManifestBroken(f"{path}: {where}: {first['msg']}. Build the image again with --force.") from None
+
+
+def _load(images_dir: Path, name: str, kind: Kind) -> Manifest:
+    try:
+        manifest = read_manifest(images_dir, name)
+    except ImageNotFound:
+        raise ImageNotFound(_not_found(images_dir, name, kind)) from None
+    if manifest.kind != kind:
+        raise ImageNotFound(f"{name} in {images_dir} is a {manifest.kind} image, not {kind}.")
+    return manifest
+
+
+def _part(images_dir: Path, manifest: Manifest, part: str) -> tuple[Path, str]:
+    folder = images_dir / manifest.name
+    file = manifest.parts.get(part)
+    if file is None or file not in manifest.files:
+        raise ManifestBroken(f"{folder / MANIFEST}: names no {part}. Build the image again with --force.")
+    path = folder / file
+    if not path.is_file():
+        raise ManifestBroken(f"{path} is missing though its manifest names it. Build the image again.")
+    return path, manifest.files[file].sha512
+
+
+def _names(images_dir: Path) -> list[str]:
+    if not images_dir.is_dir():
+        return []
+    return sorted(path.parent.name for path in images_dir.glob(f"[!.]*/{MANIFEST}"))
+
+
+def _not_found(images_dir: Path, name: str, kind: Kind | None = None) -> str:
+    there = ", ".join(_names(images_dir)) or "no images"
+    command = _BUILD_COMMAND.get(kind or "", "--help")
+    return f"No image {name} in {images_dir} (there: {there}). Build it with: undercloud image {command}"
