@@ -9,23 +9,24 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from pxe.build import osimage, ramdisk
+from bootstrap.cli.console import Format, Output, out, show
+from bootstrap.config import IMAGES_DIR
+from pxe import images
+from pxe.build import container, osimage, ramdisk
 from pxe.build.landing import bring
+from pxe.build.ramdisk import Kernel
 from pxe.build.recipe import Recipe
-from pxe.process import ProcessError
 
-DEFAULT_IMAGES_DIR = Path("/var/lib/undercloud/images")
 app = typer.Typer(help="Build, list and verify images.", no_args_is_help=True)
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
 
-Output = Annotated[
-    Path,
-    typer.Option("--output", envvar="UNDERCLOUD_IMAGES", help="Folder that holds the images.", metavar="DIR"),
-]
+_HELP = "Folder that holds the images."
+To = Annotated[Path, typer.Option("--output", envvar="UNDERCLOUD_IMAGES", help=_HELP, metavar="DIR")]
+In = Annotated[Path, typer.Option("--images", envvar="UNDERCLOUD_IMAGES", help=_HELP, metavar="DIR")]
 Force = Annotated[bool, typer.Option("--force", help="Build again even if the image is up to date.")]
+For = Annotated[
+    Kernel, typer.Option("--kernel", help="cloud: virtual machines. generic: hardware, with firmware.")
+]
 
 
 class ConsoleProgress:
@@ -33,66 +34,74 @@ class ConsoleProgress:
 
     @contextmanager
     def phase(self, title: str) -> Iterator[None]:
-        """Print the phase when it ends."""
+        """Print the phase when it ends, also when it fails."""
         began = time.monotonic()
-        if console.is_terminal:
-            with console.status(title):
+        ended = "failed: "
+        try:
+            with out.status(title) if out.is_terminal else _plainly():
                 yield
-        else:
-            yield
-        console.print(f"  {time.monotonic() - began:6.1f} s  {title}", soft_wrap=True)
+            ended = ""
+        finally:
+            out.print(f"  {time.monotonic() - began:6.1f} s  {ended}{title}", soft_wrap=True, markup=False)
 
     def note(self, text: str) -> None:
         """A line that stays."""
-        console.print(f"  note: {text}", style="yellow", soft_wrap=True)
+        out.print(f"  note: {text}", style="yellow", soft_wrap=True, markup=False)
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    yield
 
 
 def build(recipe: Recipe, images_dir: Path, force: bool) -> None:
     """Build one image and say where it is."""
     began = time.monotonic()
     landed = bring(recipe, images_dir, ConsoleProgress(), force=force)
-    size = landed.manifest.size / 1e6
-    if not landed.built_now:
-        console.print(
-            f"{recipe.name} is up to date ({size:.0f} MB, built {landed.manifest.built}): {landed.folder}"
-        )
-        return
-    console.print(f"{recipe.name} built in {time.monotonic() - began:.0f} s, {size:.0f} MB: {landed.folder}")
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turn what can go wrong into words and exit code 1."""
-    try:
-        yield
-    except ProcessError as error:
-        errors.print(str(error), style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        errors.print("Interrupted; images that were there before are untouched.")
-        raise typer.Exit(130) from None
+    seconds, size = time.monotonic() - began, landed.manifest.size / 1e6
+    how = f"built in {seconds:.0f} s" if landed.built_now else f"up to date, built {landed.manifest.built}"
+    out.print(f"{recipe.name}: {how}, {size:.0f} MB, {landed.folder}", soft_wrap=True, markup=False)
 
 
 @app.command()
-def build_ramdisk(
-    kernel: Annotated[
-        ramdisk.Kernel, typer.Option(help="cloud for virtual machines, generic for hardware.")
-    ] = (ramdisk.Kernel.CLOUD),
-    output: Output = DEFAULT_IMAGES_DIR,
-    force: Force = False,
-) -> None:
+def build_ramdisk(kernel: For = Kernel.CLOUD, output: To = IMAGES_DIR, force: Force = False) -> None:
     """Build the deploy ramdisk that runs ironic-python-agent."""
-    with explained():
-        build(ramdisk.recipe(kernel), output, force)
+    build(ramdisk.recipe(kernel), output, force)
 
 
 @app.command()
 def build_os(
     name: Annotated[str, typer.Option(help="The image's name.")] = "debian-12",
-    kernel: Annotated[ramdisk.Kernel, typer.Option(help="cloud or generic, as for the ramdisk.")] = ramdisk.Kernel.CLOUD,
-    output: Output = DEFAULT_IMAGES_DIR,
+    kernel: For = Kernel.CLOUD,
+    output: To = IMAGES_DIR,
     force: Force = False,
 ) -> None:
     """Build a Debian whole-disk image that boots on BIOS and UEFI."""
-    with explained():
-        build(osimage.recipe(name, kernel), output, force)
+    build(osimage.recipe(name, kernel), output, force)
+
+
+@app.command()
+def build_container(
+    name: Annotated[str, typer.Argument(help=f"One of: {', '.join(container.ROLES)}.")],
+    output: To = IMAGES_DIR,
+    force: Force = False,
+) -> None:
+    """Build a role's container image from Debian packages."""
+    build(container.recipe(name), output, force)
+
+
+@app.command("list")
+def list_images(images_dir: In = IMAGES_DIR, output: Output = Format.TABLE) -> None:
+    """List the images that are there."""
+    columns = {"name": "NAME", "kind": "KIND", "disk_format": "FORMAT", "megabytes": "MB", "built": "BUILT"}
+    rows = [entry.model_dump(mode="json") for entry in images.list_images(images_dir)]
+    for row in rows:
+        row["megabytes"] = round(row["size"] / 1e6)
+    show(rows, columns, output)
+
+
+@app.command()
+def verify(name: str, images_dir: In = IMAGES_DIR) -> None:
+    """Read every byte of an image and compare it with what was built."""
+    images.verify(images.load(images_dir, name))
+    out.print(f"{name}: intact", markup=False)

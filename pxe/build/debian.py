@@ -166,6 +166,30 @@ def installed_packages(root: Path) -> tuple[str, ...]:
     return tuple(sorted(line[3:].strip() for line in listing.splitlines() if line.startswith("ii")))
 
 
+def unpack_packages(archive: Archive, packages: Sequence[str], tree: Path, work: Path) -> tuple[str, ...]:
+    """Unpack just these packages, neither dependencies nor scripts; returns their `name=version`.
+
+    apt checks the signatures as always: it uses this machine's package lists, but no other vendor's.
+    """
+    (work / "sources.list").write_text("".join(source.line() + "\n" for source in archive.sources))
+    debs = work / "debs"
+    debs.mkdir()
+    options = {
+        "Dir::Etc::SourceList": str(work / "sources.list"),
+        "Dir::Etc::SourceParts": "/dev/null",
+        "Dir::Cache::pkgcache": "",
+        "Dir::Cache::srcpkgcache": "",
+        "APT::Sandbox::User": "root",
+    }
+    words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+    run(["apt-get", "--quiet=2", *words, "download", *packages], cwd=debs)
+    found = sorted(debs.glob("*.deb"))
+    for deb in found:
+        run(["dpkg-deb", "--extract", deb, tree])
+    show = "--showformat=${Package}=${Version}"
+    return tuple(run(["dpkg-deb", "--show", show, deb]).strip() for deb in found)
+
+
 def without_files(patterns: Sequence[str], kept: Sequence[str] = ()) -> tuple[str, ...]:
     """dpkg options that keep files from being unpacked at all (dpkg(1), --path-exclude)."""
     return (*(f"path-exclude={p}" for p in patterns), *(f"path-include={p}" for p in kept))

@@ -43,7 +43,6 @@ datasource:
   ConfigDrive: {dsmode: local}
 manage_etc_hosts: localhost
 disable_root: true
-ssh_pwauth: false
 ssh_genkeytypes: [ed25519, ecdsa]
 ssh: {emit_keys_to_console: false}
 cloud_init_modules:
@@ -62,18 +61,25 @@ UUID={esp_id} /boot/efi vfat umask=0077,nofail,x-systemd.automount,x-systemd.idl
 
 _SSHD = "PasswordAuthentication no\nPermitRootLogin prohibit-password\nUseDNS no\n"
 _HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
-_FORWARDING = "net.ipv4.ip_forward = 1\n"
+# Online as soon as one NIC is: a configured but unplugged one must not delay the later stages by two minutes.
+_WAIT_ONLINE = "[Service]\nExecStart=\nExecStart=/lib/systemd/systemd-networkd-wait-online --any --timeout=60\n"
 
 # Debian starts these when they are installed; here the hand-off or the operator does.
 MASKED = (
     *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer"),
-    *("e2scrub_reap.service", "systemd-pstore.service", "systemd-networkd-wait-online.service"),
+    *("e2scrub_reap.service", "systemd-pstore.service"),
     *("cloud-init.service", "cloud-init-hotplugd.socket", "getty@tty1.service"),
 )
 DISABLED = (
     *("containerd.service", "podman.service", "podman.socket", "podman-restart.service"),
     *("podman-auto-update.service", "podman-auto-update.timer", "remote-fs.target"),
 )
+# target → unit
+ENABLED = {
+    "multi-user.target": "systemd-networkd.service",
+    "sysinit.target": "systemd-resolved.service",
+    "network-online.target": "systemd-networkd-wait-online.service",
+}
 
 
 def grub_config(root_uuid: str) -> str:
@@ -94,7 +100,8 @@ def files(root_uuid: str, esp_id: str) -> dict[str, str]:
         "etc/fstab": _FSTAB.format(root_uuid=root_uuid, esp_id=esp_id),
         "etc/cloud/cloud.cfg.d/90-undercloud.cfg": _CLOUD_INIT,
         "etc/ssh/sshd_config.d/undercloud.conf": _SSHD,
-        "etc/sysctl.d/50-undercloud.conf": _FORWARDING,
+        "etc/systemd/system/systemd-networkd-wait-online.service.d/any.conf": _WAIT_ONLINE,
+        "etc/default/locale": "LANG=C.UTF-8\n",
         "etc/hosts": _HOSTS,
         "etc/hostname": "debian\n",
         # Empty, not missing: every host gets an identity of its own at its first boot (machine-id(5)).

@@ -16,7 +16,6 @@ from pxe.build.recipe import Product, Workshop, fingerprint
 from pxe.process import require, run
 
 _TOOLS = ("mmdebstrap", "sgdisk", "mformat", "mke2fs", "qemu-img")
-_BASE = ("systemd-sysv", "systemd-resolved", "udev", "dbus", "libpam-systemd", "locales-all")
 _PACKAGES = (
     *("systemd-sysv", "systemd-resolved", "udev", "dbus", "kmod", "initramfs-tools", "zstd", "iproute2"),
     *("iputils-ping", "iptables", "ca-certificates", "procps", "less", "apt-utils", "sudo"),
@@ -103,14 +102,11 @@ def configure(tree: Path, ids: _Identity) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     systemd = tree / "etc/systemd/system"
-    for unit in os_system.DISABLED:
-        for link in systemd.glob(f"*.wants/{unit}"):
-            link.unlink()
+    _disable(systemd, {*os_system.DISABLED, *os_system.MASKED})
     for unit in os_system.MASKED:
-        for link in systemd.glob(f"*.wants/{unit}"):
-            link.unlink()
         (systemd / unit).symlink_to("/dev/null")
-    _enable(systemd, "systemd-networkd.service", "systemd-resolved.service")
+    for target, unit in os_system.ENABLED.items():
+        _enable(systemd / f"{target}.wants", unit)
     resolv = tree / "etc/resolv.conf"
     resolv.unlink(missing_ok=True)
     resolv.symlink_to("../run/systemd/resolve/stub-resolv.conf")
@@ -120,13 +116,19 @@ def configure(tree: Path, ids: _Identity) -> None:
     _without_mirror_passwords(tree / "etc/apt/sources.list")
 
 
-def _enable(systemd: Path, *units: str) -> None:
-    wanted = systemd / "multi-user.target.wants"
-    wanted.mkdir(exist_ok=True)
-    for unit in units:
-        link = wanted / unit
-        link.unlink(missing_ok=True)
-        link.symlink_to(f"/usr/lib/systemd/system/{unit}")
+def _disable(systemd: Path, units: set[str]) -> None:
+    # Not glob("*.wants/NAME"): it skips links that point to where there is nothing on the building machine.
+    for wants in systemd.glob("*.wants"):
+        for link in wants.iterdir():
+            if link.name in units:
+                link.unlink()
+
+
+def _enable(wants: Path, unit: str) -> None:
+    wants.mkdir(exist_ok=True)
+    link = wants / unit
+    link.unlink(missing_ok=True)
+    link.symlink_to(f"/usr/lib/systemd/system/{unit}")
 
 
 def _without_mirror_passwords(sources: Path) -> None:
