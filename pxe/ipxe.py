@@ -1,0 +1,75 @@
+"""iPXE scripts: the second stage, rendered for one machine at the moment it asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class BootRamdisk:
+    """Boot a kernel and a ramdisk over HTTP."""
+
+    kernel_url: str
+    initramfs_url: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BootDisk:
+    """Leave the network and boot from disk."""
+
+
+BootSpec = BootRamdisk | BootDisk
+
+
+def entry_script(script_url: str) -> str:
+    """The script that DHCP names: it asks for the script of the machine that runs it.
+
+    `${mac}` is the NIC that iPXE booted from; failing, it waits and asks again, since a seed may restart.
+    """
+    return (
+        "#!ipxe\n"
+        ":again\n"
+        f"chain --replace {script_url}?mac=${{mac}}&uuid=${{uuid}}&platform=${{platform}} || goto later\n"
+        "exit\n"
+        ":later\n"
+        "echo The seed has no answer for ${mac}; asking again in 5 s\n"
+        "sleep 5\n"
+        "goto again\n"
+    )
+
+
+def machine_script(spec: BootSpec, title: str) -> str:
+    """The script of one machine; `title` is shown on its console."""
+    match spec:
+        case BootRamdisk():
+            return _ramdisk(spec, title)
+        case BootDisk():
+            return _disk(title)
+
+
+def _ramdisk(spec: BootRamdisk, title: str) -> str:
+    # UEFI kernels find the ramdisk by name only, hence `initrd=`; BIOS ignores the argument.
+    arguments = " ".join(("initrd=initramfs", *spec.arguments))
+    return (
+        "#!ipxe\n"
+        f"echo {title}\n"
+        "imgfree\n"
+        f"kernel --name kernel {spec.kernel_url} {arguments} || goto failed\n"
+        f"initrd --name initramfs {spec.initramfs_url} || goto failed\n"
+        "boot || goto failed\n"
+        ":failed\n"
+        "echo Loading failed; starting over in 10 s\n"
+        "sleep 10\n"
+        "reboot\n"
+    )
+
+
+def _disk(title: str) -> str:
+    # BIOS: 0x80 is the first disk of int 13h. UEFI: leaving with an error makes firmware try the next entry.
+    return (
+        "#!ipxe\n"
+        f"echo {title}\n"
+        "iseq ${platform} efi && exit 1 ||\n"
+        "sanboot --no-describe --drive 0x80 || exit 1\n"
+    )

@@ -1,0 +1,48 @@
+"""What dnsmasq's log tells about a machine that boots (log-dhcp and TFTP lines of dnsmasq 2.90)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_DHCP = re.compile(
+    r"(?P<what>DHCPDISCOVER|DHCPOFFER|DHCPREQUEST|DHCPACK|DHCPNAK|DHCPDECLINE)\((?P<interface>[^)]+)\)"
+    r"(?: (?P<address>\d+\.\d+\.\d+\.\d+))? (?P<mac>(?:[0-9a-f]{2}:){5}[0-9a-f]{2})(?P<rest>.*)"
+)
+_TFTP = re.compile(r"sent (?P<file>\S+) to (?P<address>\d+\.\d+\.\d+\.\d+)$")
+_TFTP_FAILED = re.compile(r"(?P<problem>failed sending|file|error).* (?P<address>\d+\.\d+\.\d+\.\d+)")
+
+
+@dataclass(frozen=True)
+class Milestone:
+    """One hop of a boot; `mac` or `address` tells whose."""
+
+    kind: str
+    message: str
+    mac: str | None = None
+    address: str | None = None
+
+
+def read(line: str) -> Milestone | None:
+    """The milestone that a log line of dnsmasq tells, if any."""
+    dhcp = _DHCP.search(line)
+    if dhcp:
+        return _dhcp(dhcp)
+    sent = _TFTP.search(line)
+    if sent:
+        name = sent["file"].rsplit("/", 1)[-1]
+        return Milestone("boot.tftp", f"fetched {name} by TFTP", address=sent["address"])
+    failed = _TFTP_FAILED.search(line) if "dnsmasq-tftp" in line else None
+    if failed:
+        return Milestone("boot.tftp-failed", line.split(": ", 1)[-1].strip(), address=failed["address"])
+    return None
+
+
+def _dhcp(found: re.Match[str]) -> Milestone:
+    what = found["what"]
+    answer = f" {found['address']}" if found["address"] else ""
+    silent = "ignored" in found["rest"] or "no address" in found["rest"]
+    note = f" ({found['rest'].strip()})" if silent else ""
+    return Milestone(
+        f"boot.{what.lower()}", f"{what}{answer}{note}", mac=found["mac"], address=found["address"]
+    )
