@@ -1,0 +1,110 @@
+"""The client of ironic-python-agent's API (13.0.0): commands over TLS, pinned to the CA the agent sent."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from hwdrivers.credentials import Secret
+from seed.model import Agent
+
+# httpx logs every URL at INFO, and the agent takes its token nowhere but in the query string.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpcore").setLevel(logging.WARNING)
+
+TIMEOUT = httpx.Timeout(30, connect=5)
+
+
+class AgentError(Exception):
+    """The agent did not do as asked; the message never carries the token."""
+
+    retryable = False
+
+
+class AgentUnreachable(AgentError):
+    """Nothing answers where the agent said it listens."""
+
+    retryable = True
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command that the agent was given; status is RUNNING, SUCCEEDED, FAILED or a version mismatch."""
+
+    id: str
+    name: str
+    status: str
+    error: str | None = None
+    result: Any = None
+
+    @property
+    def running(self) -> bool:
+        return self.status == "RUNNING"
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status == "SUCCEEDED"
+
+
+class AgentClient:
+    """Talks to one agent."""
+
+    def __init__(self, agent: Agent, token: Secret) -> None:
+        self._agent = agent
+        self._token = token
+
+    def commands(self) -> list[Command]:
+        """What the agent was told since its ramdisk started; proves that it is the one with our token."""
+        return [_command(item) for item in self._call("GET")["commands"]]
+
+    def start(self, name: str, params: dict[str, Any], *, wait: bool = False) -> Command:
+        """Give the agent a command such as 'standby.prepare_image'; `wait` for the short ones."""
+        return _command(self._call("POST", {"name": name, "params": params}, wait=str(wait).lower()))
+
+    def _call(self, method: str, body: Any = None, **query: str) -> Any:
+        url = f"{self._agent.url}/v1/commands/"
+        query["agent_token"] = self._token.reveal()
+        try:
+            with httpx.Client(verify=self._context(), timeout=TIMEOUT, trust_env=False) as client:
+                answer = client.request(method, url, params=query, json=body)
+        except httpx.HTTPError as error:
+            raise AgentUnreachable(
+                f"the agent at {self._agent.url} does not answer: {_words(error)}"
+            ) from None
+        return self._content(answer)
+
+    def _context(self) -> ssl.SSLContext:
+        if self._agent.ca is None:
+            raise AgentError(f"the agent at {self._agent.url} sent no certificate; an older agent than 6.6?")
+        return ssl.create_default_context(cadata=self._agent.ca)
+
+    def _content(self, answer: httpx.Response) -> Any:
+        if answer.status_code == 401:
+            raise AgentError(f"the agent at {self._agent.url} refuses our token: it is not the one we booted")
+        if answer.status_code >= 400:
+            raise AgentError(f"the agent at {self._agent.url} answers {answer.status_code}: {_fault(answer)}")
+        return answer.json()
+
+
+def _command(item: dict[str, Any]) -> Command:
+    error = item.get("command_error")
+    if isinstance(error, dict):
+        error = error.get("details") or error.get("message") or str(error)
+    return Command(
+        item["id"], item["command_name"], item["command_status"], error, item.get("command_result")
+    )
+
+
+def _fault(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["faultstring"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:200]
+
+
+def _words(error: httpx.HTTPError) -> str:
+    return str(error) or type(error).__name__

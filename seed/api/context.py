@@ -1,0 +1,53 @@
+"""What the operators' routes work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Header
+
+from hwdrivers.bmc import BMC, Endpoint
+from seed.conductor import Conductor
+from seed.declarations import Declarations
+from seed.instances import Instances
+from seed.lifecycle import Lifecycle
+from seed.model import Node, Run
+from seed.store import Store
+
+
+@dataclass(frozen=True)
+class Context:
+    """The collaborators of the operators' routes, put together in the composition root."""
+
+    name: str
+    store: Store
+    lifecycle: Lifecycle
+    conductor: Conductor
+    declarations: Declarations
+    instances: Instances
+    connect: Callable[[Endpoint], BMC]
+
+
+def _who(x_undercloud_user: Annotated[str, Header()] = "operator") -> str:
+    return x_undercloud_user
+
+
+Who = Annotated[str, Depends(_who)]
+
+
+def node_view(node: Node, lifecycle: Lifecycle, run: Run | None) -> dict[str, Any]:
+    """A node as JSON: what is stored, the verbs that are possible now, and the run that is under way."""
+    view = asdict(node)
+    view["verbs"] = lifecycle.verbs(node.state)
+    view["run"] = run_view(run) if run else None
+    return view
+
+
+def run_view(run: Run) -> dict[str, Any]:
+    """A run as JSON, without what its steps remember."""
+    view = asdict(run)
+    del view["memo"]
+    view["step"] = run.step
+    return view

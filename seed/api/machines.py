@@ -1,0 +1,189 @@
+"""What machines ask over HTTP: boot scripts and files, and the ramdisk agent's side of Ironic's API.
+
+The agent's calls and payloads are those of ironic-python-agent 13.0.0 against Ironic's API 1.94.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import FileResponse, PlainTextResponse
+from pydantic import BaseModel, Field
+
+from hwdrivers.agent_inventory import from_agent
+from hwdrivers.credentials import Secret
+from pxe.images import ImageError
+from pxe.ipxe import entry_script
+from seed.boot import Boot
+from seed.images import Images
+from seed.instances import Instances
+from seed.model import NextBoot, Node
+from seed.ramdisk import HEARTBEAT_TIMEOUT, LookupRefused, Ramdisk
+from seed.store import Store
+from seed.store.errors import Conflict, NotFound
+
+API_VERSION = {"id": "v1", "version": "1.94", "min_version": "1.1", "status": "CURRENT", "links": []}
+
+
+class Heartbeat(BaseModel):
+    """The body of POST /v1/heartbeat/{uuid}."""
+
+    callback_url: str
+    agent_token: str = Field(repr=False)
+    agent_version: str | None = None
+    agent_verify_ca: str | None = None
+
+
+def create(
+    store: Store,
+    boot: Boot,
+    images: Images,
+    ramdisk: Ramdisk,
+    instances: Instances,
+    base_url: str,
+    wake: Callable[[], None],
+) -> FastAPI:
+    """The application on the provisioning network; `wake` has the run looked at that a call is about."""
+    app = FastAPI(title="undercloud, for machines", docs_url=None, redoc_url=None, openapi_url=None)
+    _boot_routes(app, boot, images, base_url)
+    _agent_routes(app, store, ramdisk, wake)
+    _host_routes(app, store, instances, wake)
+    return app
+
+
+def _boot_routes(app: FastAPI, boot: Boot, images: Images, base_url: str) -> None:
+    @app.get("/boot.ipxe", response_class=PlainTextResponse)
+    def entry() -> str:
+        return entry_script(f"{base_url}/boot/script")
+
+    @app.get("/boot/script", response_class=PlainTextResponse)
+    def script(mac: str) -> str:
+        try:
+            text = boot.script_for(mac)
+        except (ImageError, Conflict) as error:
+            raise HTTPException(503, str(error)) from error
+        if text is None:
+            raise HTTPException(404, f"no node has MAC {mac}")
+        return text
+
+    @app.get("/boot/{node}/kernel")
+    def kernel(node: str) -> Response:
+        return FileResponse(_found(boot.ramdisk, node, "kernel").kernel)
+
+    @app.get("/boot/{node}/initramfs")
+    def initramfs(node: str) -> Response:
+        return FileResponse(_found(boot.ramdisk, node, "initramfs").initramfs)
+
+    @app.get("/images/{name}")
+    def image(name: str) -> Response:
+        return FileResponse(_found(images.os_image, name).path)
+
+
+def _agent_routes(app: FastAPI, store: Store, ramdisk: Ramdisk, wake: Callable[[], None]) -> None:
+    @app.get("/")
+    def root() -> dict[str, Any]:
+        return {"name": "undercloud", "versions": [API_VERSION], "default_version": API_VERSION}
+
+    @app.post("/v1/continue_inspection", status_code=202)
+    def report(document: dict[str, Any], request: Request) -> dict[str, str]:
+        inventory = from_agent(document)
+        node = _node_of(store, [nic.mac for nic in inventory.nics if nic.mac])
+        if node.next_boot is not NextBoot.RAMDISK:
+            raise HTTPException(409, f"node '{node.name}' is not to run a ramdisk now")
+        ramdisk.reported(node, _client(request), inventory)
+        return {"uuid": node.uuid}
+
+    @app.get("/v1/lookup")
+    def lookup(
+        request: Request, addresses: Annotated[str, Query()] = "", node_uuid: str | None = None
+    ) -> dict[str, Any]:
+        node = _node_of(store, [mac for mac in addresses.lower().split(",") if mac])
+        if node_uuid not in (None, node.uuid):
+            raise HTTPException(404, "these MACs belong to another node")
+        try:
+            token = ramdisk.lookup(node, _client(request))
+        except LookupRefused as error:
+            raise HTTPException(409, str(error)) from error
+        return _lookup_answer(node, token)
+
+    @app.post("/v1/heartbeat/{node_uuid}", status_code=202)
+    def heartbeat(node_uuid: str, body: Heartbeat) -> None:
+        node = _found(_get(store), node_uuid)
+        accepted = ramdisk.heartbeat(
+            node,
+            Secret(body.agent_token),
+            url=body.callback_url.rstrip("/"),
+            ca=body.agent_verify_ca,
+            version=body.agent_version,
+        )
+        if not accepted:
+            raise HTTPException(401, "this is not the agent that the node's ramdisk runs")
+        wake()
+
+
+def _host_routes(app: FastAPI, store: Store, instances: Instances, wake: Callable[[], None]) -> None:
+    @app.post("/v1/phone-home/{node_uuid}")
+    def home(node_uuid: str, request: Request) -> None:
+        node = _found(_get(store), node_uuid)
+        declared = node.instance.address if node.instance else None
+        if declared not in (None, _client(request)):
+            raise HTTPException(403, "this call comes from another host")
+        instances.came_home(node)
+        wake()
+
+
+def _lookup_answer(node: Node, token: Secret) -> dict[str, Any]:
+    """What the agent needs to know: who it is, how often to call, and the token for its commands."""
+    return {
+        "node": {
+            "uuid": node.uuid,
+            "properties": {},
+            "instance_info": {},
+            "instance_uuid": None,
+            "driver_internal_info": {},
+        },
+        "config": {
+            "heartbeat_timeout": HEARTBEAT_TIMEOUT,
+            "agent_token": token.reveal(),
+            "agent_token_required": True,
+            "agent_md5_checksum_enable": False,
+            "disable_deep_image_inspection": False,
+            "permitted_image_formats": ["raw", "qcow2"],
+            "metrics": {"backend": "noop", "prepend_host": False, "prepend_uuid": False},
+            "metrics_statsd": {},
+        },
+    }
+
+
+def _client(request: Request) -> str:
+    return request.client.host if request.client else "unknown"
+
+
+def _get(store: Store) -> Any:
+    def get(uuid: str) -> Node:
+        with store.read() as tx:
+            return tx.nodes.get(uuid)
+
+    return get
+
+
+def _node_of(store: Store, macs: list[str]) -> Node:
+    with store.read() as tx:
+        try:
+            node = tx.nodes.by_macs(macs)
+        except Conflict as error:
+            raise HTTPException(409, str(error)) from error
+    if node is None:
+        raise HTTPException(404, "no node has any of these MACs")
+    return node
+
+
+def _found(get: Any, *arguments: str) -> Any:
+    try:
+        return get(*arguments)
+    except NotFound as error:
+        raise HTTPException(404, str(error)) from error
+    except ImageError as error:
+        raise HTTPException(503, str(error)) from error

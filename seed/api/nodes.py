@@ -1,0 +1,100 @@
+"""Routes of nodes: enrol, look, change, and the verbs of the lifecycle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from hwdrivers.address import BMCAddress
+from profiles.hosts import Mac
+from seed.api.context import Context, Who, node_view, run_view
+from seed.conductor import Request
+from seed.declarations import new_node
+from seed.store.errors import Conflict
+
+
+class NewNode(BaseModel):
+    """A machine to be enrolled."""
+
+    model_config = ConfigDict(extra="forbid")
+    bmc: str
+    credentials: str
+    name: str | None = None
+    macs: tuple[Mac, ...] = ()
+
+
+class NodeChange(BaseModel):
+    """What can be changed by hand."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str | None = None
+    credentials: str | None = None
+    macs: tuple[Mac, ...] | None = None
+
+
+def routes(context: Context) -> APIRouter:
+    """The routes under /nodes."""
+    router = APIRouter(prefix="/nodes", tags=["nodes"])
+    store = context.store
+
+    def view(key: str) -> dict[str, Any]:
+        with store.read() as tx:
+            node = tx.nodes.get(key)
+            return node_view(node, context.lifecycle, tx.runs.live(node.uuid))
+
+    @router.get("")
+    def all_nodes() -> list[dict[str, Any]]:
+        with store.read() as tx:
+            return [node_view(n, context.lifecycle, tx.runs.live(n.uuid)) for n in tx.nodes.all()]
+
+    @router.post("", status_code=201)
+    def enroll(new: NewNode, who: Who) -> dict[str, Any]:
+        address = BMCAddress.parse(new.bmc)
+        if address.scheme is None:
+            raise Conflict(
+                f"say how to speak to {new.bmc}: ipmi://{address.host} or redfish://{address.host}"
+            )
+        node = new_node(address, new.credentials, new.name, new.macs)
+        return view(context.declarations.enroll(node, who).uuid)
+
+    @router.get("/{key}")
+    def one(key: str) -> dict[str, Any]:
+        return view(key)
+
+    @router.patch("/{key}")
+    def change(key: str, wanted: NodeChange, who: Who) -> dict[str, Any]:
+        facts = wanted.model_dump(exclude_none=True)
+        with store.write() as tx:
+            node = tx.nodes.get(key)
+            if "credentials" in facts:
+                tx.credentials.get(facts["credentials"])
+            tx.nodes.update(node.uuid, **facts)
+            tx.events.add("node.changed", f"changed by {who}: {', '.join(facts)}", node=node.uuid, who=who)
+        return view(node.uuid)
+
+    @router.delete("/{key}", status_code=204)
+    def remove(key: str, who: Who) -> None:
+        with store.write() as tx:
+            node = tx.nodes.get(key)
+            if node.state not in ("enroll", "manageable", "available") or tx.runs.live(node.uuid):
+                raise Conflict(
+                    f"node '{node.name}' is '{node.state}'; only an idle node without a host is removed"
+                )
+            tx.nodes.remove(node.uuid)
+            tx.secrets.drop(node.uuid)
+            tx.events.add("node.removed", f"'{node.name}' removed by {who}", node=node.uuid, who=who)
+
+    @router.post("/{key}/verbs/{verb}", status_code=202)
+    def act(key: str, verb: str, who: Who) -> dict[str, Any]:
+        with store.read() as tx:
+            node = tx.nodes.get(key)
+        transition = context.conductor.check(node, verb)
+        facts: dict[str, Any] = {}
+        if transition.target == "deploying":
+            facts["instance"] = context.instances.declare(node)
+        run = context.conductor.request(Request(node.uuid, verb, who, facts))
+        return {"node": view(node.uuid), "run": run_view(run) if run else None}
+
+    return router

@@ -1,0 +1,50 @@
+"""What operators ask: the application behind the `undercloud` command."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from hwdrivers.address import AddressError
+from hwdrivers.errors import BMCError
+from hwdrivers.targets import RangeError
+from pxe.images import ImageError
+from seed.api import credentials, discoveries, nodes, profiles, runs
+from seed.api.context import Context
+from seed.instances import NotDeployable
+from seed.lifecycle import VerbRefused
+from seed.store.errors import Conflict, NotFound
+
+# What went wrong, and how HTTP says it: 404 not there, 409 not now, 422 not like this, 502 the BMC.
+STATUS: dict[type[Exception], int] = {
+    NotFound: 404,
+    Conflict: 409,
+    VerbRefused: 409,
+    NotDeployable: 422,
+    AddressError: 422,
+    RangeError: 422,
+    ImageError: 422,
+    BMCError: 502,
+}
+
+
+def create(context: Context) -> FastAPI:
+    """The application that listens on the seed's local socket."""
+    app = FastAPI(title="undercloud", version="1")
+    for module in (nodes, runs, credentials, profiles, discoveries):
+        app.include_router(module.routes(context), prefix="/v1")
+    for kind, status in STATUS.items():
+        app.add_exception_handler(kind, _handler(status))
+
+    @app.get("/v1/health")
+    def health() -> dict[str, str]:
+        return {"status": "ok", "seed": context.name}
+
+    return app
+
+
+def _handler(status: int):  # type: ignore[no-untyped-def]
+    def handle(_: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, status)
+
+    return handle

@@ -1,0 +1,30 @@
+"""The BMC of a node, opened for the length of one step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from hwdrivers.address import BMCAddress
+from hwdrivers.bmc import BMC, Endpoint
+from seed.model import Node
+from seed.store import Store
+
+
+class BMCs:
+    """Opens BMCs with the credentials that the store has for them."""
+
+    def __init__(self, store: Store, connect: Callable[[Endpoint], BMC]) -> None:
+        self._store = store
+        self._connect = connect
+
+    @contextmanager
+    def open(self, node: Node) -> Iterator[BMC]:
+        """A conversation with the node's BMC; raises BMCError, or NotFound for its credentials."""
+        with self._store.read() as tx:
+            credentials = tx.credentials.get(node.credentials)
+        bmc = self._connect(Endpoint(BMCAddress.parse(node.bmc), credentials))
+        try:
+            yield bmc
+        finally:
+            bmc.close()

@@ -1,0 +1,312 @@
+"""The conductor walks runs through the graph, and alone writes a node's provision state."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, assert_never
+
+from hwdrivers.errors import BMCError
+from seed.agent import AgentError
+from seed.lifecycle import Lifecycle, Transition, VerbRefused
+from seed.model import Node, Run, RunState
+from seed.step import Complete, Failed, Result, Step, Waiting, Walk
+from seed.store import Store, Transaction
+from seed.store.errors import Conflict
+from seed.verbs import steps_for
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(minutes=10)  # longer than any single call of a step
+ATTEMPTS = 4
+SEEN = ("boot.", "agent.", "power.")  # events that tell where a machine got to
+
+
+@dataclass(frozen=True)
+class Request:
+    """What an operator asks of a node; `facts` are saved with the run, such as the instance to deploy."""
+
+    node: str
+    verb: str
+    who: str
+    facts: Mapping[str, Any]
+
+
+class Conductor:
+    """Reserve, run, save, then announce; a worker that dies loses its lease and the run goes on."""
+
+    def __init__(
+        self,
+        store: Store,
+        lifecycle: Lifecycle,
+        steps: Mapping[str, Step],
+        *,
+        workers: int = 16,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._store = store
+        self._lifecycle = lifecycle
+        self._steps = steps
+        self._workers = workers
+        self._clock = clock
+        self._jitter = jitter
+        self._changed = threading.Condition()
+        self._stopping = False
+
+    # -- what operators ask ------------------------------------------------------------------------
+
+    def request(self, request: Request) -> Run | None:
+        """Start a verb: its run is stored before anything happens. None: the verb only moved the node.
+
+        Raises VerbRefused, NotFound or Conflict; then nothing has changed.
+        """
+        with self._store.write() as tx:
+            node = tx.nodes.get(request.node)
+            transition = self._lifecycle.follow(node.state, request.verb)
+            if request.verb == "abort":
+                return self._abort(tx, node, transition, request.who)
+            steps = steps_for(transition)
+            live = tx.runs.live(node.uuid)
+            if live is not None:
+                raise Conflict(f"node '{node.name}': run {live.id} ({live.verb}) is under way")
+            tx.nodes.update(node.uuid, last_error=None, **request.facts)
+            run = None
+            if steps:
+                run = tx.runs.open(node.uuid, request.verb, request.who, steps, transition.return_to, {})
+            self._move(tx, node, transition, run.id if run else None, request.who)
+        self.wake()
+        return run
+
+    def check(self, node: Node, verb: str) -> Transition:
+        """Raise VerbRefused if `verb` cannot start now; changes nothing."""
+        transition = self._lifecycle.follow(node.state, verb)
+        if verb != "abort":
+            steps_for(transition)
+        return transition
+
+    def _abort(self, tx: Transaction, node: Node, transition: Transition, who: str) -> Run | None:
+        run = tx.runs.live(node.uuid)
+        if run is not None:
+            step = self._steps[run.step] if run.step else None
+            if step is not None and not step.abortable:
+                raise VerbRefused(f"step {step.name} cannot be interrupted safely; wait until it is done")
+            self._end(tx, run, RunState.ABORTED, f"aborted by {who}")
+        self._move(tx, node, transition, run.id if run else None, who)
+        tx.nodes.update(node.uuid, last_error=f"aborted by {who}" if run else None)
+        return None
+
+    # -- the loop ----------------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """Walk every run that is due until `stop`; call once no other conductor works on this store."""
+        with self._store.write() as tx:
+            for left in tx.runs.release():
+                tx.events.add(
+                    "run.resumed", f"{left.verb} goes on at {left.step}", node=left.node, run=left.id
+                )
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="conductor") as pool:
+            free = threading.Semaphore(self._workers)
+            while not self._stopping:
+                free.acquire()
+                run = self._claim()
+                if run is None:
+                    free.release()
+                    self._sleep()
+                else:
+                    pool.submit(self._work, run, free)
+
+    def stop(self) -> None:
+        """Let the steps that are being executed finish, and start no more."""
+        self._stopping = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Something may be due now."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def run_until_idle(self) -> None:
+        """Walk what is due now in this thread, for tests and for a command without a seed."""
+        while (run := self._claim()) is not None:
+            self._walk(run)
+
+    def _claim(self) -> Run | None:
+        with self._store.read() as tx:
+            due = tx.runs.next_wake()
+        if due is None or due > self._clock():
+            return None
+        with self._store.write() as tx:
+            return tx.runs.claim(threading.current_thread().name, self._clock(), LEASE)
+
+    def _sleep(self) -> None:
+        with self._store.read() as tx:
+            due = tx.runs.next_wake()
+        wait = 30.0 if due is None else min(30.0, max(0.0, (due - self._clock()).total_seconds()))
+        with self._changed:
+            if not self._stopping and wait > 0:
+                self._changed.wait(wait)
+
+    # -- one step ----------------------------------------------------------------------------------
+
+    def _work(self, run: Run, free: threading.Semaphore) -> None:
+        try:
+            self._walk(run)
+        finally:
+            free.release()
+            self.wake()
+
+    def _walk(self, run: Run) -> None:
+        try:
+            with self._store.read() as tx:
+                node = tx.nodes.get(run.node)
+            result = self._execute(node, run)
+            self._save(run, result)
+        except Exception:
+            log.exception("run %d: could not be saved; its lease runs out and it is tried again", run.id)
+
+    def _execute(self, node: Node, run: Run) -> Result:
+        if run.step is None:
+            raise AssertionError("a live run stands at a step")
+        step = self._steps[run.step]
+        if self._clock() - run.step_started_at > step.timeout:
+            return Failed(f"not done after {_duration(step.timeout)}")
+        try:
+            return step.execute(self._view(node, run))
+        except (BMCError, AgentError) as error:
+            return Failed(str(error), retryable=error.retryable)
+        except Exception as error:
+            log.exception("run %d: step %s is broken", run.id, step.name)
+            return Failed(
+                f"internal error in step {step.name} ({type(error).__name__}); the seed's log has more"
+            )
+
+    def _view(self, node: Node, run: Run) -> Walk:
+        def note(kind: str, message: str, **data: Any) -> None:
+            with self._store.write() as tx:
+                tx.events.add(kind, message, node=node.uuid, run=run.id, **data)
+
+        def remember(**values: Any) -> None:
+            run.memo.update(values)
+            with self._store.write() as tx:
+                tx.runs.remember(run.id, run.memo)
+
+        return Walk(node, run, note, remember)
+
+    def _save(self, run: Run, result: Result) -> None:
+        try:
+            self._record(run, result)
+        except Conflict as error:  # what the step found contradicts another node
+            self._record(run, Failed(str(error)))
+
+    def _record(self, run: Run, result: Result) -> None:
+        with self._store.write() as tx:
+            current = tx.runs.get(run.id)
+            if current.finished_at is not None:  # aborted while the step was executed
+                return
+            current = replace(current, memo=run.memo)
+            match result:
+                case Complete():
+                    self._complete(tx, current, result)
+                case Waiting():
+                    self._wait(tx, current, result)
+                case Failed():
+                    self._fail(tx, current, result)
+                case _:
+                    assert_never(result)
+
+    def _complete(self, tx: Transaction, run: Run, result: Complete) -> None:
+        now = self._clock()
+        seconds = (now - run.step_started_at).total_seconds()
+        tx.events.add(
+            "step.complete",
+            f"{run.step}: {result.note}",
+            node=run.node,
+            run=run.id,
+            step=run.step,
+            seconds=seconds,
+        )
+        if result.facts:
+            tx.nodes.update(run.node, **result.facts)
+        self._move_by(tx, run, "resume", only_if_possible=True)
+        if result.event:
+            self._move_by(tx, run, result.event)
+        if run.cursor + 1 < len(run.steps):
+            tx.runs.save(
+                run.id,
+                cursor=run.cursor + 1,
+                state=RunState.READY,
+                attempt=0,
+                reason=None,
+                step_started_at=now,
+                wake_at=now,
+                memo={},
+            )
+        else:
+            self._move_by(tx, run, "done")
+            self._end(tx, run, RunState.DONE, None)
+
+    def _wait(self, tx: Transaction, run: Run, result: Waiting) -> None:
+        self._move_by(tx, run, "wait", only_if_possible=True)
+        if result.reason != run.reason:
+            tx.events.add(
+                "step.waiting", f"{run.step}: {result.reason}", node=run.node, run=run.id, step=run.step
+            )
+        tx.runs.save(
+            run.id,
+            state=RunState.WAITING,
+            reason=result.reason,
+            wake_at=self._clock() + result.poll,
+            attempt=0,
+            memo=run.memo,
+        )
+
+    def _fail(self, tx: Transaction, run: Run, result: Failed) -> None:
+        attempt = run.attempt + 1
+        if result.retryable and attempt < ATTEMPTS:
+            pause = timedelta(seconds=2**attempt * (0.5 + self._jitter()))
+            tx.events.add(
+                "step.retry",
+                f"{run.step}: {result.reason} (attempt {attempt} of {ATTEMPTS}, again in {_duration(pause)})",
+                node=run.node,
+                run=run.id,
+            )
+            tx.runs.save(
+                run.id, attempt=attempt, reason=result.reason, wake_at=self._clock() + pause, memo=run.memo
+            )
+            return
+        seen = tx.events.latest(run.node, prefixes=SEEN)
+        last = f"; last seen {seen.at:%H:%M:%S} UTC: {seen.message}" if seen else ""
+        message = f"{run.step}: {result.reason}{last}"
+        tx.events.add("step.failed", message, node=run.node, run=run.id, step=run.step)
+        tx.nodes.update(run.node, last_error=message)
+        self._move_by(tx, run, "fail")
+        self._end(tx, run, RunState.FAILED, message)
+
+    def _end(self, tx: Transaction, run: Run, state: RunState, reason: str | None) -> None:
+        tx.runs.save(run.id, state=state, reason=reason, finished_at=self._clock(), memo={})
+        tx.events.add(f"run.{state}", f"{run.verb}: {reason or state}", node=run.node, run=run.id)
+
+    # -- the only writer of a node's state -----------------------------------------------------------
+
+    def _move_by(self, tx: Transaction, run: Run, event: str, *, only_if_possible: bool = False) -> None:
+        node = tx.nodes.get(run.node)
+        if only_if_possible and not self._lifecycle.allows(node.state, event):
+            return
+        self._move(tx, node, self._lifecycle.follow(node.state, event), run.id, "conductor")
+
+    def _move(self, tx: Transaction, node: Node, edge: Transition, run: int | None, who: str) -> None:
+        tx.nodes.move(node, edge.target, edge.return_to)
+        tx.events.add(
+            "state", f"{edge.source} → {edge.target} ({edge.event})", node=node.uuid, run=run, who=who
+        )
+
+
+def _duration(span: timedelta) -> str:
+    seconds = span.total_seconds()
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,33 @@
+"""The images that this seed serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pxe.images import OSImage, Ramdisk, load_os_image, load_ramdisk, verify
+
+
+class Images:
+    """Images by name in one directory, and the URLs under which machines fetch them."""
+
+    def __init__(self, directory: Path, base_url: str, ramdisk: str) -> None:
+        self._directory = directory
+        self._base_url = base_url
+        self._ramdisk = ramdisk
+
+    def os_image(self, name: str) -> OSImage:
+        """Raises ImageError when it is missing or its manifest is broken."""
+        return load_os_image(self._directory, name)
+
+    def verified(self, name: str) -> OSImage:
+        """The image, after reading all its bytes; raises ImageError."""
+        image = self.os_image(name)
+        verify(image)
+        return image
+
+    def ramdisk(self) -> Ramdisk:
+        """The deploy ramdisk that the configuration names."""
+        return load_ramdisk(self._directory, self._ramdisk)
+
+    def url(self, image: OSImage) -> str:
+        return f"{self._base_url}/images/{image.name}"

@@ -1,0 +1,110 @@
+"""What nodes are turned into: from a declared host to an instance, its config drive and its first call."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from hwdrivers.credentials import Secret
+from profiles.hosts import AmbiguousProfile, Host, NoProfile
+from pxe import configdrive
+from pxe.images import ImageError, OSImage
+from seed.cloud_init import FirstBootData, render
+from seed.images import Images
+from seed.model import Instance, Node
+from seed.steps.identity import NoSuchDisk, choose_disk
+from seed.store import Store
+
+HOST_KEY = "ssh-host-key"
+HOME = "instance.home"
+
+
+class NotDeployable(ValueError):
+    """The declaration cannot be carried out on this node; nothing was changed."""
+
+
+class Instances:
+    """Turns declarations into instances and knows when they are up."""
+
+    def __init__(self, store: Store, images: Images, base_url: str) -> None:
+        self._store = store
+        self._images = images
+        self._base_url = base_url
+
+    def declare(self, node: Node) -> Instance:
+        """The instance that `node` should become; everything that can be checked now is. NotDeployable."""
+        try:
+            host = self._host(node)
+            image = self._images.verified(host.image)
+        except (NoProfile, AmbiguousProfile, ImageError) as error:
+            raise NotDeployable(f"node '{node.name}': {error}") from error
+        self._check_disk(node, host, image)
+        private, public = _new_host_key()
+        with self._store.write() as tx:
+            tx.secrets.put(node.uuid, HOST_KEY, private)
+        return Instance(
+            image=image.name,
+            sha512=image.sha512,
+            hostname=host.hostname or node.name,
+            address=host.address,
+            role=host.role.value if host.role else None,
+            ssh_host_key=public,
+            root_device=host.root_device.model_dump(exclude_none=True) if host.root_device else None,
+        )
+
+    def config_drive(self, node: Node) -> bytes:
+        """The config drive of the node's instance; it holds the host's private key."""
+        if node.instance is None:
+            raise NotDeployable(f"node '{node.name}' has no instance")
+        with self._store.read() as tx:
+            key = tx.secrets.get(node.uuid, HOST_KEY)
+            profiles = tx.documents.profiles()
+        host = self._host(node)
+        data = FirstBootData(
+            uuid=node.uuid,
+            hostname=node.instance.hostname,
+            mac=host.macs[0] if host.macs else node.macs[0],
+            host=host,
+            network=profiles.networks.get(host.network),
+            host_key=key,
+            host_key_public=node.instance.ssh_host_key,
+            home_url=f"{self._base_url}/v1/phone-home/{node.uuid}",
+        )
+        return configdrive.build(render(data))
+
+    def came_home(self, node: Node) -> None:
+        """The operating system of the node said that it is up."""
+        with self._store.write() as tx:
+            tx.events.add(HOME, "the operating system called home", node=node.uuid)
+            tx.runs.wake(node.uuid)
+
+    def is_home(self, node: Node, *, since: datetime) -> bool:
+        with self._store.read() as tx:
+            event = tx.events.latest(node.uuid, prefixes=(HOME,))
+        return event is not None and event.at >= since
+
+    def settle(self, node: Node) -> None:
+        """The host has its private key, or is gone: the seed forgets the key."""
+        with self._store.write() as tx:
+            tx.secrets.drop(node.uuid, HOST_KEY)
+
+    def _host(self, node: Node) -> Host:
+        with self._store.read() as tx:
+            return tx.documents.profiles().host_for(node.facts())
+
+    def _check_disk(self, node: Node, host: Host, image: OSImage) -> None:
+        if node.inventory is None:
+            return
+        try:
+            choose_disk(node.inventory, host.root_device, image.virtual_size)
+        except NoSuchDisk as error:
+            raise NotDeployable(f"node '{node.name}': {error}") from error
+
+
+def _new_host_key() -> tuple[Secret, str]:
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    return Secret(private.decode()), public.decode()

@@ -1,0 +1,126 @@
+"""What the seed knows, as values: nodes, runs, events. Rows of the store never leave it; these do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from hwdrivers.address import BMCAddress
+from hwdrivers.inventory import Inventory
+
+Document = dict[str, Any]
+
+
+class NextBoot(StrEnum):
+    """What a machine gets when its firmware asks the network what to boot."""
+
+    DISK = "disk"
+    RAMDISK = "ramdisk"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One machine. `state` and `target_state` are Ironic's provision_state and target_provision_state."""
+
+    uuid: str
+    name: str
+    bmc: str
+    credentials: str
+    state: str
+    created_at: datetime
+    target_state: str | None = None
+    next_boot: NextBoot = NextBoot.DISK
+    power: str | None = None
+    vendor: str | None = None
+    model: str | None = None
+    serial: str | None = None
+    bmc_firmware: str | None = None
+    boot_mode: str | None = None
+    maintenance: bool = False
+    maintenance_reason: str | None = None
+    last_error: str | None = None
+    inventory: Inventory | None = None
+    instance: Instance | None = None
+    macs: tuple[str, ...] = ()
+
+    def facts(self) -> dict[str, str | None]:
+        """What a host declaration can match on."""
+        return {"bmc": BMCAddress.parse(self.bmc).host, "serial": self.serial, "name": self.name}
+
+
+@dataclass(frozen=True)
+class Instance:
+    """What a node is, or is being, turned into: the declaration as it stood when deploy was asked."""
+
+    image: str
+    sha512: str
+    hostname: str
+    address: str | None
+    role: str | None
+    ssh_host_key: str
+    root_device: Document | None = None
+    disk_serial: str | None = None
+
+
+@dataclass(frozen=True)
+class Agent:
+    """The ironic-python-agent that answers in a node's ramdisk; known from lookup until the ramdisk ends."""
+
+    node: str
+    address: str
+    heartbeat_at: datetime | None = None
+    url: str | None = None
+    ca: str | None = None
+    version: str | None = None
+    report: Inventory | None = None
+
+
+class RunState(StrEnum):
+    """Where a run is; the last three are ends."""
+
+    READY = "ready"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+    ABORTED = "aborted"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One walk of a verb on one node: written down before anything happens, resumed at `cursor`."""
+
+    id: int
+    node: str
+    verb: str
+    who: str
+    steps: tuple[str, ...]
+    return_to: str | None
+    state: RunState
+    cursor: int
+    attempt: int
+    step_started_at: datetime
+    wake_at: datetime
+    created_at: datetime
+    memo: Document = field(default_factory=dict)
+    reason: str | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def step(self) -> str | None:
+        """The step that is under way, or None at the end."""
+        return self.steps[self.cursor] if self.cursor < len(self.steps) else None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened; the table is append-only."""
+
+    id: int
+    at: datetime
+    kind: str
+    message: str
+    node: str | None = None
+    run: int | None = None
+    data: Document = field(default_factory=dict)

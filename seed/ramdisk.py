@@ -1,0 +1,131 @@
+"""The ramdisk that a node runs between power-on and its operating system, and the agent in it.
+
+One token for each boot of a ramdisk: given out once, at lookup, and worthless after the next boot.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from hwdrivers.credentials import Secret
+from hwdrivers.inventory import Inventory
+from seed.agent import AgentClient, AgentError, AgentUnreachable, Command
+from seed.model import Agent, NextBoot, Node
+from seed.step import Walk
+from seed.store import Store
+
+HEARTBEAT_TIMEOUT = 300  # seconds, told to the agent; it beats every 0.3 to 0.6 of that
+TOKEN = "agent-token"  # noqa: S105 - the name under which the secret is kept
+
+
+class LookupRefused(Exception):
+    """A lookup that gets no token."""
+
+
+class Ramdisk:
+    """What the seed knows of the agents in its nodes' ramdisks."""
+
+    def __init__(self, store: Store, connect: Callable[[Agent, Secret], AgentClient] = AgentClient) -> None:
+        self._store = store
+        self._connect = connect
+
+    # -- what a ramdisk says ---------------------------------------------------------------------
+
+    def reported(self, node: Node, address: str, inventory: Inventory) -> None:
+        """An agent that just started posted what it found in the machine."""
+        with self._store.write() as tx:
+            agent = tx.nodes.agent(node.uuid) or Agent(node.uuid, address)
+            tx.nodes.put_agent(replace(agent, address=address, report=inventory))
+            tx.events.add("agent.report", f"the agent at {address} reported its hardware", node=node.uuid)
+            tx.runs.wake(node.uuid)
+
+    def lookup(self, node: Node, address: str) -> Secret:
+        """The token for the agent at `address`; raises LookupRefused.
+
+        An answer can get lost, so the same address gets the same token until its first heartbeat.
+        """
+        with self._store.write() as tx:
+            if node.next_boot is not NextBoot.RAMDISK:
+                raise LookupRefused(f"node '{node.name}' is not to run a ramdisk now")
+            agent = tx.nodes.agent(node.uuid) or Agent(node.uuid, address)
+            if agent.heartbeat_at is not None or agent.address != address:
+                raise LookupRefused(f"an agent of node '{node.name}' has its token already")
+            token = tx.secrets.find(node.uuid, TOKEN) or Secret(secrets.token_urlsafe(48))
+            tx.secrets.put(node.uuid, TOKEN, token)
+            tx.nodes.put_agent(agent)
+            tx.events.add("agent.lookup", f"the agent at {address} looked itself up", node=node.uuid)
+            return token
+
+    def heartbeat(self, node: Node, token: Secret, *, url: str, ca: str | None, version: str | None) -> bool:
+        """Keep where the agent listens; False when it is not the agent that we gave the token to."""
+        with self._store.write() as tx:
+            agent = tx.nodes.agent(node.uuid)
+            if agent is None or token != tx.secrets.find(node.uuid, TOKEN):
+                return False
+            if agent.heartbeat_at is None:
+                tx.events.add("agent.heartbeat", f"the agent at {agent.address} is ready", node=node.uuid)
+            now = datetime.now(UTC)
+            tx.nodes.put_agent(replace(agent, heartbeat_at=now, url=url, ca=ca, version=version))
+            tx.runs.wake(node.uuid)
+            return True
+
+    # -- what steps ask ----------------------------------------------------------------------------
+
+    def expect(self, node: Node) -> None:
+        """From now on the machine boots the ramdisk, and the agent of an earlier boot is nobody."""
+        with self._store.write() as tx:
+            tx.nodes.drop_agent(node.uuid)
+            tx.secrets.drop(node.uuid, TOKEN)
+            tx.nodes.update(node.uuid, next_boot=NextBoot.RAMDISK)
+
+    def forget(self, node: Node) -> None:
+        """From now on the machine boots from disk, and no agent may act for it."""
+        with self._store.write() as tx:
+            tx.nodes.drop_agent(node.uuid)
+            tx.secrets.drop(node.uuid, TOKEN)
+            tx.nodes.update(node.uuid, next_boot=NextBoot.DISK)
+
+    def agent(self, node: Node) -> Agent | None:
+        """The agent that called home in this boot of the ramdisk, once it is ready for commands."""
+        with self._store.read() as tx:
+            agent = tx.nodes.agent(node.uuid)
+        return agent if agent and agent.heartbeat_at else None
+
+    def alive(self, node: Node) -> bool:
+        """Whether the ramdisk runs now, proven by an answer under our token and the pinned certificate."""
+        if self.agent(node) is None:
+            return False
+        try:
+            self.client(node).commands()
+        except AgentError:
+            return False
+        return True
+
+    def client(self, node: Node) -> AgentClient:
+        """A client for the node's agent; raises AgentUnreachable when there is none."""
+        with self._store.read() as tx:
+            agent = tx.nodes.agent(node.uuid)
+            token = tx.secrets.find(node.uuid, TOKEN)
+        if agent is None or agent.url is None or token is None:
+            raise AgentUnreachable(f"node '{node.name}' runs no ramdisk that called home")
+        return self._connect(agent, token)
+
+    def once(self, walk: Walk, name: str, params: dict[str, Any]) -> Command:
+        """Have a command executed once in this step, however often the step is executed.
+
+        The commands that the agent knew before are written down first. After a crash of the seed the agent
+        is asked what it was told since, instead of being told again.
+        """
+        client = self.client(walk.node)
+        known: list[str] | None = walk.memo.get(f"before {name}")
+        so_far = client.commands()
+        if known is not None:
+            ours = [c for c in so_far if c.name.split(".")[-1] == name.split(".")[-1] and c.id not in known]
+            if ours:
+                return ours[-1]
+        walk.remember(**{f"before {name}": [command.id for command in so_far]})
+        return client.start(name, params)

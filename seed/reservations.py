@@ -1,0 +1,44 @@
+"""Who gets an answer by DHCP, and which address: rendered from the store before a machine is powered on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from profiles.hosts import AmbiguousProfile, NoProfile, Profiles
+from pxe.dnsmasq import Reservation, render_hosts
+from seed.model import Node
+from seed.store import Store
+
+
+class Reservations:
+    """Keeps dnsmasq's hosts file equal to what the store says."""
+
+    def __init__(self, store: Store, hosts_file: Path, reload: Callable[[], None]) -> None:
+        self._store = store
+        self._hosts_file = hosts_file
+        self._reload = reload
+
+    def refresh(self) -> None:
+        """Write the file and have it read again, if anything changed."""
+        with self._store.read() as tx:
+            nodes, profiles = tx.nodes.all(), tx.documents.profiles()
+        text = render_hosts([entry for node in nodes for entry in _of(node, profiles)])
+        if self._hosts_file.exists() and self._hosts_file.read_text() == text:
+            return
+        staged = self._hosts_file.with_suffix(".new")
+        staged.write_text(text)
+        staged.chmod(0o644)
+        staged.replace(self._hosts_file)
+        self._reload()
+
+
+def _of(node: Node, profiles: Profiles) -> list[Reservation]:
+    """One entry for each MAC; the declared address goes to the first declared MAC alone."""
+    try:
+        host = profiles.host_for(node.facts())
+    except (NoProfile, AmbiguousProfile):
+        host = None
+    first = host.macs[0] if host and host.macs else (node.macs[0] if node.macs else None)
+    address = host.address if host else None
+    return [Reservation(mac, node.name, address if mac == first else None) for mac in node.macs]

@@ -1,0 +1,65 @@
+"""What a step is, and the three answers that it can give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+from seed.model import Node, Run
+
+
+@dataclass(frozen=True)
+class Complete:
+    """Done. `facts` about the node are saved with it; `event` moves the node along the graph."""
+
+    note: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    event: str | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Not yet: ask again after `poll`, or as soon as the machine calls."""
+
+    reason: str
+    poll: timedelta = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """It went wrong; `retryable` says whether trying again could help."""
+
+    reason: str
+    retryable: bool = False
+
+
+Result = Complete | Waiting | Failed
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One run on its node, as a step sees it."""
+
+    node: Node
+    run: Run
+    note: Callable[..., None]
+    """note(kind, message, **data): append to the journal at once, before what is announced happens."""
+    remember: Callable[..., None]
+    """remember(**values): what must survive a crash of the seed, saved at once in `memo`."""
+
+    @property
+    def memo(self) -> dict[str, Any]:
+        return self.run.memo
+
+
+class Step(Protocol):
+    """One thing to be done on the way; it may be executed twice, so it first asks: is it already so?"""
+
+    name: str
+    timeout: timedelta
+    abortable: bool
+
+    def execute(self, walk: Walk) -> Result:
+        """Do it, or see whether it is done; blocks only for bounded calls, long work answers Waiting."""

@@ -1,0 +1,54 @@
+"""What all steps share that wait for a long command of the agent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hwdrivers.bmc import PowerState
+from hwdrivers.errors import BMCError
+from seed.agent import AgentUnreachable, Command
+from seed.bmcs import BMCs
+from seed.ramdisk import Ramdisk
+from seed.step import Failed, Result, Waiting, Walk
+
+SILENCE = timedelta(minutes=3)  # a busy machine may leave requests unanswered this long
+
+
+class AgentCommand:
+    """Have the agent do one long thing once, and know what became of it when it falls silent."""
+
+    def __init__(self, bmcs: BMCs, ramdisk: Ramdisk) -> None:
+        self._bmcs = bmcs
+        self._ramdisk = ramdisk
+
+    def run(self, walk: Walk, name: str, params: dict[str, Any], done: Callable[[Command], Result]) -> Result:
+        """Waiting while it runs, `done(command)` when it succeeded, Failed with the agent's own words."""
+        try:
+            command = self._ramdisk.once(walk, name, params)
+        except AgentUnreachable as error:
+            return self._silent(walk, name, error)
+        now = datetime.now(UTC)
+        if command.running:
+            walk.remember(heard=now.isoformat())
+            return Waiting(f"the agent to finish {name}")
+        if command.succeeded:
+            return done(command)
+        return Failed(f"the agent failed at {name}: {command.error or command.status}")
+
+    def _silent(self, walk: Walk, name: str, error: AgentUnreachable) -> Result:
+        """A machine without power explains the silence; one with power gets some time."""
+        heard = walk.memo.get("heard")
+        when = f"{name} was running at {datetime.fromisoformat(heard):%H:%M:%S} UTC" if heard else str(error)
+        try:
+            with self._bmcs.open(walk.node) as bmc:
+                if bmc.power_state() is PowerState.OFF:
+                    return Failed(f"the machine lost power; {when}. Check its power supply, then ask again")
+        except BMCError as trouble:
+            when = f"{when}; its BMC neither: {trouble}"
+        since = datetime.fromisoformat(walk.memo.setdefault("silent", datetime.now(UTC).isoformat()))
+        walk.remember(silent=since.isoformat())
+        if datetime.now(UTC) - since > SILENCE:
+            return Failed(f"the agent is silent for {SILENCE.seconds} s; {when}")
+        return Waiting(f"the agent to answer again; {when}")

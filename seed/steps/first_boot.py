@@ -1,0 +1,31 @@
+"""Wait until the operating system says that it is up (cloud-init's phone_home)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hwdrivers.bmc import PowerState
+from seed.bmcs import BMCs
+from seed.instances import Instances
+from seed.step import Complete, Failed, Result, Waiting, Walk
+
+
+class FirstBoot:
+    """'active' means that the host runs, not only that power was switched on."""
+
+    name = "first_boot"
+    timeout = timedelta(minutes=20)
+    abortable = True
+
+    def __init__(self, bmcs: BMCs, instances: Instances) -> None:
+        self._bmcs = bmcs
+        self._instances = instances
+
+    def execute(self, walk: Walk) -> Result:
+        if self._instances.is_home(walk.node, since=walk.run.step_started_at):
+            self._instances.settle(walk.node)
+            return Complete("the operating system called home")
+        with self._bmcs.open(walk.node) as bmc:
+            if bmc.power_state() is PowerState.OFF:
+                return Failed("the machine is off, so its operating system cannot have started")
+        return Waiting("the operating system to call home", timedelta(seconds=30))

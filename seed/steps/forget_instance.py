@@ -1,0 +1,23 @@
+"""The instance is gone: what was declared for it is forgotten, and cleaning begins."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from seed.instances import Instances
+from seed.step import Complete, Result, Walk
+
+
+class ForgetInstance:
+    """Moves `deleting` on to `cleaning`."""
+
+    name = "forget_instance"
+    timeout = timedelta(minutes=1)
+    abortable = False
+
+    def __init__(self, instances: Instances) -> None:
+        self._instances = instances
+
+    def execute(self, walk: Walk) -> Result:
+        self._instances.settle(walk.node)
+        return Complete("instance forgotten", {"instance": None}, event="clean")

@@ -1,0 +1,74 @@
+"""Is this the machine, and is this the disk, that the operator meant? Asked before anything is destroyed."""
+
+from __future__ import annotations
+
+from hwdrivers.inventory import Disk, Inventory
+from profiles.hosts import RootDevice
+from seed.model import Node
+
+GIB = 1024**3
+
+
+class NoSuchDisk(ValueError):
+    """No disk, or more than one, is what the hints say; the message lists the disks."""
+
+
+def mismatch(node: Node, report: Inventory) -> str | None:
+    """Why the machine that called home is not the node; None when nothing contradicts it."""
+    if node.serial and report.serial and node.serial != report.serial:
+        return (
+            f"the machine that booted has serial {report.serial}, node '{node.name}' has {node.serial}: "
+            "its BMC and its NICs belong to two machines; check the cabling and the MACs"
+        )
+    known = set(node.macs)
+    found = {nic.mac for nic in report.nics if nic.mac}
+    if known and found and not known & found:
+        return f"none of the machine's NICs ({', '.join(sorted(found))}) is known for node '{node.name}'"
+    return None
+
+
+def choose_disk(report: Inventory, hints: RootDevice | None, image_bytes: int) -> Disk:
+    """The one disk that all hints fit; without hints, the smallest that takes the image (as Ironic does).
+
+    Raises NoSuchDisk: a wrong guess here is a wrong disk written.
+    """
+    disks = [disk for disk in report.disks if hints is None or _fits(disk, hints)]
+    if not disks:
+        raise NoSuchDisk(f"no disk fits the root device hints {_words(hints)}; there are: {disks_of(report)}")
+    if hints is not None and len(disks) > 1:
+        raise NoSuchDisk(
+            f"{len(disks)} disks fit the root device hints {_words(hints)}; there are: {disks_of(report)}"
+        )
+    large = [disk for disk in disks if disk.size_bytes is None or disk.size_bytes >= image_bytes]
+    if not large:
+        raise NoSuchDisk(
+            f"the image needs {image_bytes / GIB:.1f} GiB, more than a fitting disk has; there are: "
+            f"{disks_of(report)}"
+        )
+    return min(large, key=lambda disk: (disk.size_bytes or 0, disk.name))
+
+
+def disks_of(report: Inventory) -> str:
+    """The disks in words: name, size, serial."""
+    return "; ".join(describe(disk) for disk in report.disks) or "none"
+
+
+def describe(disk: Disk) -> str:
+    size = f"{disk.size_bytes / GIB:.1f} GiB" if disk.size_bytes else "unknown size"
+    return f"{disk.name} {size} serial {disk.serial or 'unknown'}"
+
+
+def _fits(disk: Disk, hints: RootDevice) -> bool:
+    if hints.min_size_gib is not None and (disk.size_bytes or 0) < hints.min_size_gib * GIB:
+        return False
+    exact = (
+        ("serial", hints.serial),
+        ("wwn", hints.wwn),
+        ("name", hints.name),
+        ("rotational", hints.rotational),
+    )
+    return all(getattr(disk, field) == wanted for field, wanted in exact if wanted is not None)
+
+
+def _words(hints: RootDevice | None) -> str:
+    return str(hints.model_dump(exclude_none=True)) if hints else "(none)"

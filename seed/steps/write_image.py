@@ -1,0 +1,84 @@
+"""Write the image to the chosen disk, and the config drive behind it."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from hwdrivers.inventory import Disk
+from profiles.hosts import RootDevice
+from pxe.images import ImageError, OSImage
+from seed.images import Images
+from seed.instances import Instances
+from seed.model import Instance, Node
+from seed.ramdisk import Ramdisk
+from seed.step import Complete, Failed, Result, Walk
+from seed.steps.agent_command import AgentCommand
+from seed.steps.erase_metadata import agent_node
+from seed.steps.identity import NoSuchDisk, choose_disk, describe, mismatch
+
+
+class WriteImage:
+    """Destructive: the machine's identity and the disk's serial are checked and journaled first."""
+
+    name = "write_image"
+    timeout = timedelta(hours=1)
+    abortable = False
+
+    def __init__(self, ramdisk: Ramdisk, agent: AgentCommand, images: Images, instances: Instances) -> None:
+        self._ramdisk = ramdisk
+        self._agent = agent
+        self._images = images
+        self._instances = instances
+
+    def execute(self, walk: Walk) -> Result:
+        node, agent = walk.node, self._ramdisk.agent(walk.node)
+        if node.instance is None or agent is None or agent.report is None:
+            return Failed("the agent or the instance is gone; ask for the deploy again")
+        wrong = mismatch(node, agent.report)
+        if wrong:
+            return Failed(wrong)
+        try:
+            image = self._images.os_image(node.instance.image)
+            disk = choose_disk(agent.report, _hints(node.instance), image.virtual_size)
+        except (NoSuchDisk, ImageError) as error:
+            return Failed(str(error))
+        if "announced" not in walk.memo:
+            self._announce(walk, image, disk)
+        written = replace(node.instance, disk_serial=disk.serial)
+        return self._agent.run(
+            walk,
+            "standby.prepare_image",
+            self._order(node, image),
+            lambda _: Complete(f"'{image.name}' is on {describe(disk)}", {"instance": written}),
+        )
+
+    def _announce(self, walk: Walk, image: OSImage, disk: Disk) -> None:
+        """Tell the agent which disk, by serial where it has one, and journal what is about to be lost."""
+        hint = {"serial": f"s== {disk.serial}"} if disk.serial else {"name": f"s== {disk.name}"}
+        client = self._ramdisk.client(walk.node)
+        client.start("deploy.get_deploy_steps", {"node": agent_node(walk.node, hint), "ports": []}, wait=True)
+        walk.note("destructive", f"writing '{image.name}' over {describe(disk)}", serial=disk.serial)
+        walk.remember(announced=True)
+
+    def _order(self, node: Node, image: OSImage) -> dict[str, Any]:
+        drive = gzip.compress(self._instances.config_drive(node), mtime=0)
+        info = {
+            "id": image.sha512[:32],
+            "urls": [self._images.url(image)],
+            "disk_format": image.disk_format,
+            "container_format": "bare",
+            "os_hash_algo": "sha512",
+            "os_hash_value": image.sha512,
+            "image_type": "whole-disk",
+            "node_uuid": node.uuid,
+            "stream_raw_images": image.disk_format == "raw",
+        }
+        return {"image_info": info, "configdrive": base64.b64encode(drive).decode()}
+
+
+def _hints(instance: Instance) -> RootDevice | None:
+    return RootDevice.model_validate(instance.root_device) if instance.root_device else None

@@ -1,0 +1,11 @@
+"""Not found, and in the way of something else, are two answers."""
+
+from __future__ import annotations
+
+
+class NotFound(LookupError):
+    """Nothing of that name is in the store."""
+
+
+class Conflict(ValueError):
+    """It would contradict what is in the store, or somebody else was quicker."""

@@ -1,0 +1,46 @@
+"""Everything that happens, appended; history, progress and audit are readers of this one table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from seed.model import Event
+from seed.store import tables
+
+
+class Events:
+    """The append-only event table."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def add(
+        self, kind: str, message: str, *, node: str | None = None, run: int | None = None, **data: Any
+    ) -> None:
+        """Append what happened just now."""
+        self._connection.execute(
+            sa.insert(tables.event).values(
+                at=datetime.now(UTC), kind=kind, message=message, node=node, run=run, data=data
+            )
+        )
+
+    def after(self, last: int, *, node: str | None = None, limit: int = 1000) -> list[Event]:
+        """Events newer than event `last`, oldest first."""
+        statement = sa.select(tables.event).where(tables.event.c.id > last)
+        if node is not None:
+            statement = statement.where(tables.event.c.node == node)
+        rows = self._connection.execute(statement.order_by(tables.event.c.id).limit(limit))
+        return [Event(**row._mapping) for row in rows]
+
+    def latest(self, node: str, *, prefixes: tuple[str, ...]) -> Event | None:
+        """The newest event of a node whose kind starts with one of `prefixes`."""
+        wanted = sa.or_(*(tables.event.c.kind.startswith(prefix) for prefix in prefixes))
+        statement = sa.select(tables.event).where(tables.event.c.node == node, wanted)
+        row = self._connection.execute(statement.order_by(tables.event.c.id.desc()).limit(1)).one_or_none()
+        return Event(**row._mapping) if row else None
+
+    def newest_id(self) -> int:
+        return self._connection.execute(sa.select(sa.func.max(tables.event.c.id))).scalar() or 0

@@ -1,0 +1,127 @@
+"""The tables; `seed/migrations` makes them, and a test compares the two."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+
+class UTCDateTime(sa.types.TypeDecorator[datetime]):
+    """Aware UTC on this side; SQLite keeps no time zone."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        return value.astimezone(UTC).replace(tzinfo=None) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value else None
+
+
+metadata = sa.MetaData()
+
+node = sa.Table(
+    "node",
+    metadata,
+    sa.Column("uuid", sa.String(36), primary_key=True),
+    sa.Column("name", sa.String(255), nullable=False, unique=True),
+    sa.Column("bmc", sa.String(255), nullable=False, unique=True),
+    sa.Column("credentials", sa.String(255), nullable=False),
+    sa.Column("state", sa.String(32), nullable=False, index=True),
+    sa.Column("target_state", sa.String(32)),
+    sa.Column("next_boot", sa.String(16), nullable=False),
+    sa.Column("power", sa.String(16)),
+    sa.Column("vendor", sa.String(255)),
+    sa.Column("model", sa.String(255)),
+    sa.Column("serial", sa.String(255)),
+    sa.Column("bmc_firmware", sa.String(255)),
+    sa.Column("boot_mode", sa.String(8)),
+    sa.Column("maintenance", sa.Boolean, nullable=False, default=False),
+    sa.Column("maintenance_reason", sa.Text),
+    sa.Column("last_error", sa.Text),
+    sa.Column("inventory", sa.JSON(none_as_null=True)),
+    sa.Column("instance", sa.JSON(none_as_null=True)),
+    sa.Column("created_at", UTCDateTime, nullable=False),
+)
+
+port = sa.Table(
+    "port",
+    metadata,
+    sa.Column("mac", sa.String(17), primary_key=True),
+    sa.Column("node", sa.ForeignKey("node.uuid", ondelete="CASCADE"), nullable=False, index=True),
+)
+
+run = sa.Table(
+    "run",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("node", sa.ForeignKey("node.uuid", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("verb", sa.String(32), nullable=False),
+    sa.Column("who", sa.String(255), nullable=False),
+    sa.Column("steps", sa.JSON, nullable=False),
+    sa.Column("return_to", sa.String(32)),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("cursor", sa.Integer, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("step_started_at", UTCDateTime, nullable=False),
+    sa.Column("wake_at", UTCDateTime, nullable=False),
+    sa.Column("created_at", UTCDateTime, nullable=False),
+    sa.Column("memo", sa.JSON, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("finished_at", UTCDateTime),
+    sa.Column("lease", sa.String(64)),
+    sa.Column("lease_until", UTCDateTime),
+    sa.Index("run_due", "state", "wake_at"),
+)
+
+event = sa.Table(
+    "event",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", UTCDateTime, nullable=False),
+    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("node", sa.String(36), index=True),
+    sa.Column("run", sa.Integer),
+    sa.Column("data", sa.JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+agent = sa.Table(
+    "agent",
+    metadata,
+    sa.Column("node", sa.ForeignKey("node.uuid", ondelete="CASCADE"), primary_key=True),
+    sa.Column("address", sa.String(64), nullable=False),
+    sa.Column("heartbeat_at", UTCDateTime),
+    sa.Column("url", sa.String(255)),
+    sa.Column("ca", sa.Text),
+    sa.Column("version", sa.String(32)),
+    sa.Column("report", sa.JSON(none_as_null=True)),
+)
+
+credentials = sa.Table(
+    "credentials",
+    metadata,
+    sa.Column("name", sa.String(255), primary_key=True),
+    sa.Column("username", sa.String(255), nullable=False),
+    sa.Column("verify_tls", sa.Boolean, nullable=False),
+    sa.Column("ca_file", sa.String(1024)),
+)
+
+secret = sa.Table(
+    "secret",
+    metadata,
+    sa.Column("scope", sa.String(255), primary_key=True),
+    sa.Column("name", sa.String(255), primary_key=True),
+    sa.Column("ciphertext", sa.LargeBinary, nullable=False),
+)
+
+document = sa.Table(
+    "document",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("body", sa.JSON, nullable=False),
+)
