@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from bootstrap.cli import image
+from bootstrap.cli import credentials, discover, events, handoff, image, init, node, profiles, report, seed
+from bootstrap.cli.console import Commands
+from bootstrap.config import DEFAULT_PATH
 
 app = typer.Typer(
     name="undercloud",
-    help="Turn racks of powered-off servers into running hosts.",
+    cls=Commands,
+    help="Turn racks of powered-off servers into running hosts.\n\nStart with `undercloud init`.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-app.add_typer(image.app, name="image")
+
+
+@app.callback()
+def main(
+    ctx: typer.Context,
+    config: Annotated[
+        Path, typer.Option("--config", envvar="UNDERCLOUD_CONFIG", help="The seed's configuration file.")
+    ] = DEFAULT_PATH,
+) -> None:
+    """Keep what every command needs."""
+    ctx.obj = config
+
+
+for command in (init, discover, events, handoff, report):
+    command.register(app)
+for group in (credentials, image, node, profiles, seed):
+    app.add_typer(group.app, name=group.__name__.rsplit(".", 1)[-1])
 for plugin in entry_points(group="undercloud.commands"):
     app.add_typer(plugin.load(), name=plugin.name)

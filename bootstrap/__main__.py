@@ -1,0 +1,5 @@
+"""`python -m bootstrap` is `undercloud`."""
+
+from bootstrap.cli import app
+
+app(prog_name="undercloud")

@@ -1,0 +1,119 @@
+"""How commands speak: tables for people, JSON for programs, one line for each error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperGroup
+
+from bootstrap.client import Client, Refused
+from bootstrap.compose import MissingKey
+from bootstrap.config import DEFAULT_PATH, read
+from bootstrap.preflight import PreflightFailed
+from bootstrap.process import SeedFailed
+from bootstrap.serve import AlreadyRunning
+from bootstrap.ssh import SSHFailed
+from hwdrivers.local import UnknownInterface
+from profiles.document import DocumentError
+from pxe.daemon import DaemonFailed
+from pxe.firmware import LoaderMissing
+from pxe.images import ImageError
+from pxe.process import ProcessError
+from pxe.tftp import TFTPFailed
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+err = Console(stderr=True, highlight=False)
+
+
+class CommandError(RuntimeError):
+    """A command cannot go on; the message says what to do."""
+
+
+EXPECTED = (
+    AlreadyRunning,
+    CommandError,
+    DaemonFailed,
+    DocumentError,
+    LoaderMissing,
+    ImageError,
+    MissingKey,
+    PermissionError,
+    PreflightFailed,
+    ProcessError,
+    Refused,
+    SSHFailed,
+    SeedFailed,
+    TFTPFailed,
+    UnknownInterface,
+)
+
+
+class Commands(TyperGroup):
+    """The one place where errors become words and exit codes; a traceback means a bug."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EXPECTED as error:
+            err.print(f"error: {error}", style="red", soft_wrap=True, markup=False)
+            raise typer.Exit(1) from None
+        except httpx.HTTPError as error:
+            err.print(f"error: the seed does not answer ({error}); see `undercloud seed status`", style="red")
+            raise typer.Exit(1) from None
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+Output = Annotated[Format, typer.Option("--output", "-o", help="How to print the result.")]
+
+
+def config_path(ctx: typer.Context) -> Path:
+    """The configuration file that was named on the command line."""
+    path: Path = ctx.obj or DEFAULT_PATH
+    return path
+
+
+def client(ctx: typer.Context) -> Client:
+    """A client for the configured seed."""
+    path = config_path(ctx)
+    if not path.exists():
+        raise CommandError(f"{path} does not exist: run `undercloud init` first, or name it with --config")
+    return Client(read(path))
+
+
+def show(rows: list[dict[str, Any]], columns: dict[str, str], output: Format) -> None:
+    """Print `rows`: as JSON whole, as a table the `columns` (key: title)."""
+    if output is Format.JSON:
+        show_json(rows)
+        return
+    table = Table(*columns.values(), box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(text(row.get(key)) for key in columns))
+    out.print(table)
+
+
+def show_json(content: Any) -> None:
+    """For programs: no colours, no wrapping."""
+    typer.echo(json.dumps(content, indent=2, default=str))
+
+
+def text(value: Any) -> str:
+    """A cell."""
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)

@@ -1,0 +1,97 @@
+"""Follow runs to their end: live rows on a terminal, one line for each event elsewhere."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.live import Live
+from rich.table import Table
+
+from bootstrap.cli.console import out
+from bootstrap.client import Client
+
+ENDED = ("done", "failed", "aborted")
+POLL = 1.0
+
+
+def until_done(api: Client, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The runs as they ended. Ctrl-C stops only the watching."""
+    if not runs:
+        return []
+    names = {node["uuid"]: node["name"] for node in api.get("/nodes")}
+    watcher = _Watcher(api, runs, names)
+    try:
+        return watcher.watch()
+    except KeyboardInterrupt:
+        out.print(
+            "\nThe seed goes on without this command; see `undercloud node list` or `undercloud events`."
+        )
+        raise
+
+
+class _Watcher:
+    """Polls the event stream from where the runs began."""
+
+    def __init__(self, api: Client, runs: list[dict[str, Any]], names: dict[str, str]) -> None:
+        self._api = api
+        self._runs = {run["id"]: run for run in runs}
+        self._names = names
+        self._said: dict[str, str] = {}
+        newest = api.get("/events", after=-1)
+        self._newest = newest[-1]["id"] if newest else 0
+
+    def watch(self) -> list[dict[str, Any]]:
+        with Live(console=out, refresh_per_second=4, transient=True) as live:
+            while True:
+                self._poll()
+                if out.is_terminal:
+                    live.update(self._table())
+                if all(run["state"] in ENDED for run in self._runs.values()):
+                    break
+                time.sleep(POLL)
+        for run in self._runs.values():
+            self._summary(run)
+        return list(self._runs.values())
+
+    def _poll(self) -> None:
+        for event in self._api.get("/events", after=self._newest):
+            self._newest = event["id"]
+            if event["node"] in self._nodes():
+                self._said[event["node"]] = event["message"]
+                if not out.is_terminal:
+                    out.print(
+                        f"  {self._names[event['node']]}: {event['message']}", markup=False, soft_wrap=True
+                    )
+        for run_id, run in self._runs.items():
+            if run["state"] not in ENDED:
+                self._runs[run_id] = self._api.get(f"/runs/{run_id}")
+
+    def _nodes(self) -> set[str]:
+        return {run["node"] for run in self._runs.values()}
+
+    def _table(self) -> Table:
+        table = Table("NODE", "VERB", "STEP", "SECONDS", "LAST", box=None, pad_edge=False)
+        for run in self._runs.values():
+            step = (
+                run["state"]
+                if run["state"] in ENDED
+                else f"{run['cursor'] + 1}/{len(run['steps'])} {run['step']}"
+            )
+            last = self._said.get(run["node"], run["reason"] or "")
+            table.add_row(self._names[run["node"]], run["verb"], step, f"{_seconds(run):.0f}", last)
+        return table
+
+    def _summary(self, run: dict[str, Any]) -> None:
+        style = "green" if run["state"] == "done" else "red"
+        out.print(
+            f"{self._names[run['node']]}: {run['verb']} {run['state']} in {_seconds(run):.0f} s", style=style
+        )
+        if run["state"] != "done" and run["reason"]:
+            out.print(f"  {run['reason']}", markup=False, soft_wrap=True)
+
+
+def _seconds(run: dict[str, Any]) -> float:
+    end = datetime.fromisoformat(run["finished_at"]) if run["finished_at"] else datetime.now(UTC)
+    return (end - datetime.fromisoformat(run["created_at"])).total_seconds()

@@ -1,0 +1,101 @@
+"""The client of the seed's API; where no seed runs, the same application answers inside this process."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from bootstrap.compose import compose
+from bootstrap.config import Config
+
+
+class Refused(RuntimeError):
+    """The seed refused; the message is its own."""
+
+
+class Client:
+    """One way in: HTTP over the seed's local socket, or straight into the application."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.seed_runs = is_up(config)
+        who = os.environ.get("SUDO_USER") or getpass.getuser()
+        self._headers = {"X-Undercloud-User": who}
+
+    def get(self, path: str, **query: Any) -> Any:
+        return self.call("GET", path, query=query)
+
+    def post(self, path: str, body: Any = None) -> Any:
+        return self.call("POST", path, body)
+
+    def call(self, method: str, path: str, body: Any = None, *, query: dict[str, Any] | None = None) -> Any:
+        """The decoded answer; raises Refused with the seed's words."""
+        wanted = {key: value for key, value in (query or {}).items() if value is not None}
+        if self.seed_runs:
+            with self._socket_client() as client:
+                answer = client.request(method, path, json=body, params=wanted)
+        else:
+            answer = asyncio.run(self._inside(method, path, body, wanted))
+        if answer.status_code >= 400:
+            raise Refused(_words(answer))
+        return answer.json() if answer.content else None
+
+    def stream(self, path: str, body: Any) -> Iterator[Any]:
+        """POST and yield each line of the answer (JSON) as it arrives."""
+        if not self.seed_runs:
+            answer = asyncio.run(self._inside("POST", path, body, {}))
+            if answer.status_code >= 400:
+                raise Refused(_words(answer))
+            yield from (json.loads(line) for line in answer.text.splitlines())
+            return
+        with self._socket_client() as client, client.stream("POST", path, json=body) as answer:
+            if answer.status_code >= 400:
+                answer.read()
+                raise Refused(_words(answer))
+            for line in answer.iter_lines():
+                yield json.loads(line)
+
+    def _socket_client(self) -> httpx.Client:
+        transport = httpx.HTTPTransport(uds=str(self.config.socket))
+        return httpx.Client(
+            transport=transport, base_url="http://seed/v1", headers=self._headers, timeout=120
+        )
+
+    async def _inside(self, method: str, path: str, body: Any, query: dict[str, Any]) -> httpx.Response:
+        seed = compose(self.config)
+        try:
+            seed.store.migrate()
+            transport = httpx.ASGITransport(app=seed.operators)
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://seed/v1", headers=self._headers
+            ) as client:
+                return await client.request(method, path, json=body, params=query)
+        finally:
+            seed.store.close()
+
+
+def is_up(config: Config) -> bool:
+    """Whether a seed listens on the configured socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(config.socket))
+        except OSError:
+            return False
+    return True
+
+
+def _words(answer: httpx.Response) -> str:
+    try:
+        detail = answer.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        return f"the seed answers {answer.status_code}: {answer.text[:300]}"
+    if isinstance(detail, list):
+        return "; ".join(f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in detail)
+    return str(detail)

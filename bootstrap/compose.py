@@ -1,0 +1,125 @@
+"""The composition root: here, and nowhere else, the parts are put together."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+from fastapi import FastAPI
+
+from bootstrap.config import Config
+from hwdrivers.connect import connect
+from seed.api import machines, operators
+from seed.api.context import Context
+from seed.bmcs import BMCs
+from seed.boot import Boot
+from seed.conductor import Conductor
+from seed.declarations import Declarations
+from seed.images import Images
+from seed.instances import Instances
+from seed.lifecycle import ironic_39
+from seed.ramdisk import Ramdisk
+from seed.reservations import Reservations
+from seed.step import Step
+from seed.steps.agent_command import AgentCommand
+from seed.steps.boot_from_disk import BootFromDisk
+from seed.steps.boot_ramdisk import BootRamdisk
+from seed.steps.check_image import CheckImage
+from seed.steps.erase_metadata import EraseMetadata
+from seed.steps.first_boot import FirstBoot
+from seed.steps.forget_instance import ForgetInstance
+from seed.steps.install_bootloader import InstallBootloader
+from seed.steps.leave_ramdisk import LeaveRamdisk
+from seed.steps.power_off import PowerOff
+from seed.steps.record_inventory import RecordInventory
+from seed.steps.verify_credentials import VerifyCredentials
+from seed.steps.write_image import WriteImage
+from seed.store import Store
+
+
+class MissingKey(RuntimeError):
+    """The file that opens the stored secrets is gone or is none."""
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A seed, put together and at rest."""
+
+    store: Store
+    conductor: Conductor
+    reservations: Reservations
+    operators: FastAPI
+    machines: FastAPI
+
+
+def cipher(key_file: Path) -> Fernet:
+    """The key of the stored secrets; raises MissingKey rather than making a new one silently."""
+    try:
+        return Fernet(key_file.read_bytes().strip())
+    except FileNotFoundError:
+        raise MissingKey(
+            f"{key_file} is missing: without it the stored BMC passwords cannot be read. Put the file back "
+            "from a backup, or delete the store beside it and run `undercloud init` again"
+        ) from None
+    except ValueError as error:
+        raise MissingKey(f"{key_file} holds no key: {error}. Put it back from a backup") from None
+
+
+def compose(config: Config, *, reload_dhcp: Callable[[], None] = lambda: None) -> Seed:
+    """Put a seed together from its configuration; nothing runs yet."""
+    base_url = config.provisioning.base_url
+    store = Store(config.database, cipher(config.key_file))
+    lifecycle = ironic_39()
+    images = Images(config.images_dir, base_url, config.ramdisk.image)
+    ramdisk = Ramdisk(store)
+    instances = Instances(store, images, base_url)
+    bmcs = BMCs(store, connect)
+    reservations = Reservations(store, config.dnsmasq_dir / "dnsmasq.hosts", reload_dhcp)
+    steps = _steps(bmcs, ramdisk, images, instances, reservations, keep_ramdisk=config.fast_track)
+    conductor = Conductor(store, lifecycle, {step.name: step for step in steps})
+    context = Context(
+        name=socket.gethostname(),
+        store=store,
+        lifecycle=lifecycle,
+        conductor=conductor,
+        declarations=Declarations(store),
+        instances=instances,
+        connect=connect,
+    )
+    boot = Boot(store, images, base_url, config.ramdisk.kernel_arguments)
+    return Seed(
+        store,
+        conductor,
+        reservations,
+        operators.create(context),
+        machines.create(store, boot, images, ramdisk, instances, base_url, conductor.wake),
+    )
+
+
+def _steps(
+    bmcs: BMCs,
+    ramdisk: Ramdisk,
+    images: Images,
+    instances: Instances,
+    reservations: Reservations,
+    *,
+    keep_ramdisk: bool,
+) -> tuple[Step, ...]:
+    agent = AgentCommand(bmcs, ramdisk)
+    return (
+        VerifyCredentials(bmcs),
+        BootRamdisk(bmcs, ramdisk, reservations.refresh),
+        RecordInventory(ramdisk),
+        LeaveRamdisk(bmcs, ramdisk, keep=keep_ramdisk),
+        EraseMetadata(ramdisk, agent),
+        CheckImage(images),
+        WriteImage(ramdisk, agent, images, instances),
+        InstallBootloader(agent),
+        BootFromDisk(bmcs, ramdisk),
+        FirstBoot(bmcs, instances),
+        PowerOff(bmcs, ramdisk),
+        ForgetInstance(instances),
+    )

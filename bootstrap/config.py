@@ -1,0 +1,102 @@
+"""The seed's configuration: one YAML file, read once, strictly."""
+
+from __future__ import annotations
+
+import os
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from profiles.document import Strict, load
+from pxe.dnsmasq import ProvisioningNetwork
+
+DEFAULT_PATH = Path("/etc/undercloud/undercloud.yaml")
+IMAGES_DIR = Path(os.environ.get("UNDERCLOUD_IMAGES", "/var/lib/undercloud/images"))
+
+
+class Provisioning(Strict):
+    """The network that machines boot from."""
+
+    interface: str
+    address: IPv4Interface
+    dhcp_range: tuple[IPv4Address, IPv4Address]
+    http_port: int = Field(default=8080, ge=1, le=65535)
+
+    @model_validator(mode="after")
+    def _range_inside(self) -> Provisioning:
+        first, last = self.dhcp_range
+        network = self.address.network
+        for address in self.dhcp_range:
+            if address not in network:
+                raise ValueError(f"dhcp_range: {address} is not in {network}")
+        if first > last:
+            raise ValueError(f"dhcp_range: {first} comes after {last}")
+        if first <= self.address.ip <= last:
+            raise ValueError(f"dhcp_range {first}-{last} contains the seed's own address {self.address.ip}")
+        return self
+
+    def network(self) -> ProvisioningNetwork:
+        """What dnsmasq's configuration is rendered from."""
+        return ProvisioningNetwork(
+            self.interface, self.address.network, self.address.ip, self.dhcp_range[0], self.dhcp_range[1]
+        )
+
+    @property
+    def base_url(self) -> str:
+        """Where machines find the seed."""
+        return f"http://{self.address.ip}:{self.http_port}"
+
+
+class RamdiskConfig(Strict):
+    """Which deploy ramdisk machines boot, and with which kernel arguments besides the seed's own.
+
+    `no_timer_check`: under emulation without KVM some kernels panic in their timer check without it; real
+    hardware does not mind.
+    """
+
+    image: str = "ramdisk-cloud"
+    kernel_arguments: tuple[str, ...] = ("console=tty0", "console=ttyS0,115200", "no_timer_check")
+
+
+class Config(Strict):
+    """All of `undercloud.yaml`."""
+
+    provisioning: Provisioning
+    state_dir: Path = Path("/var/lib/undercloud")
+    images_dir: Path = IMAGES_DIR
+    socket: Path = Path("/run/undercloud/seed.sock")
+    ramdisk: RamdiskConfig = RamdiskConfig()
+    fast_track: bool = True
+
+    @property
+    def database(self) -> Path:
+        return self.state_dir / "undercloud.sqlite"
+
+    @property
+    def key_file(self) -> Path:
+        return self.state_dir / "secrets.key"
+
+    @property
+    def log_file(self) -> Path:
+        return self.state_dir / "seed.log"
+
+    @property
+    def dnsmasq_dir(self) -> Path:
+        return self.state_dir / "dnsmasq"
+
+
+def default_range(network: IPv4Network, address: IPv4Address) -> tuple[IPv4Address, IPv4Address]:
+    """The upper quarter of the network, short of the broadcast address, around the seed's own address."""
+    hosts = network.num_addresses
+    if hosts < 16:
+        raise ValueError(f"{network} is too small to provision in; a /28 is the smallest")
+    first, last = network[hosts * 3 // 4], network[hosts - 2]
+    if first <= address <= last:
+        first, last = network[hosts // 4], network[hosts // 2 - 1]
+    return first, last
+
+
+def read(path: Path) -> Config:
+    """The configuration in `path`; raises DocumentError naming file, line and key."""
+    return load(path, Config)

@@ -1,0 +1,135 @@
+"""Run the seed: dnsmasq, the conductor and the two HTTP faces in one process, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from bootstrap.compose import Seed, compose
+from bootstrap.config import Config
+from pxe.daemon import Dnsmasq
+from pxe.dnsmasq import render
+from pxe.firmware import stage
+from seed.conductor import Conductor
+from seed.milestones import BootJournal
+
+log = logging.getLogger(__name__)
+
+
+class AlreadyRunning(RuntimeError):
+    """Another seed works on this state directory."""
+
+
+def serve(config: Config) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    dhcp: list[Dnsmasq] = []
+    with ExitStack() as stack:
+        stack.enter_context(_alone(config.state_dir))
+        seed = compose(config, reload_dhcp=lambda: dhcp[0].reload() if dhcp else None)
+        stack.callback(seed.store.close)
+        seed.store.migrate()
+        configuration = _configure(config)
+        seed.reservations.refresh()
+        dhcp.append(stack.enter_context(Dnsmasq(configuration, BootJournal(seed.store).read)))
+        stack.enter_context(_conducting(seed.conductor))
+        asyncio.run(_listen(config, seed))
+
+
+@contextmanager
+def _alone(state_dir: Path) -> Iterator[None]:
+    """Hold the state directory's lock: whoever has it knows that every older lease is a dead worker's."""
+    with (state_dir / "seed.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(f"a seed is running on {state_dir} already") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _configure(config: Config) -> Path:
+    """Write dnsmasq's configuration and stage the boot loaders."""
+    directory = config.dnsmasq_dir
+    stage(directory / "tftp")
+    path = directory / "dnsmasq.conf"
+    script_url = f"{config.provisioning.base_url}/boot.ipxe"
+    path.write_text(render(config.provisioning.network(), directory=directory, script_url=script_url))
+    return path
+
+
+@contextmanager
+def _conducting(conductor: Conductor) -> Iterator[None]:
+    thread = threading.Thread(target=conductor.serve, name="conductor")
+    thread.start()
+    try:
+        yield
+    finally:
+        conductor.stop()
+        thread.join()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn raises a caught SIGTERM again and would end the process before dnsmasq is stopped."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _listen(config: Config, seed: Seed) -> None:
+    """Serve both faces until a signal arrives or one of them ends."""
+    address = str(config.provisioning.address.ip)
+    faces = [
+        (_Server(_settings(seed.operators)), _local_socket(config.socket)),
+        (_Server(_settings(seed.machines)), _network_socket(address, config.provisioning.http_port)),
+    ]
+
+    def stop() -> None:
+        for server, _ in faces:
+            server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    tasks = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in faces]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    stop()
+    await asyncio.gather(*tasks)
+    config.socket.unlink(missing_ok=True)
+
+
+def _settings(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(app, access_log=False, log_config=None, timeout_graceful_shutdown=2, lifespan="off")
+
+
+def _local_socket(path: Path) -> socket.socket:
+    """A socket that only its owner can open: whoever opens it is an operator."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    return listener
+
+
+def _network_socket(address: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((address, port))
+    return listener

@@ -1,0 +1,86 @@
+"""Converge a machine to a seed: files, keys, store, process; nothing that is there is made again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+from cryptography.fernet import Fernet
+
+from bootstrap import process
+from bootstrap.compose import MissingKey, cipher
+from bootstrap.config import Config, read
+from profiles.document import DocumentError
+from pxe.firmware import LOADERS
+from pxe.tftp import fetch
+from seed.store import Store
+
+
+class Setup:
+    """What `undercloud init` does, each part only where it is missing."""
+
+    def __init__(self, path: Path, config: Config) -> None:
+        self._path = path
+        self._config = config
+
+    def pending(self) -> list[str]:
+        """What `converge` is going to change, in words."""
+        config, changes = self._config, []
+        if not self._path.exists():
+            changes.append(f"write {self._path}")
+        elif self._differs():
+            changes.append(f"change {self._path} to what was asked now")
+        if not config.key_file.exists():
+            changes.append(f"make the key of the stored secrets, {config.key_file}")
+        if not config.database.exists():
+            changes.append(f"create the store, {config.database}")
+        if not process.is_up(config):
+            changes.append(f"start the seed and its dnsmasq on {config.provisioning.interface}")
+        return changes
+
+    def converge(self) -> Iterator[str]:
+        """Make it so, telling what was done."""
+        config = self._config
+        changed = not self._path.exists() or self._differs()
+        if changed:
+            self._write()
+            yield f"wrote {self._path}"
+        self._key()
+        Store(config.database, cipher(config.key_file)).migrate()
+        yield f"the store is {config.database}"
+        if changed and process.is_up(config):
+            process.stop(config)
+        if not process.is_up(config):
+            process.start(self._path, config)
+        yield f"the seed answers on {config.socket}; its log is {config.log_file}"
+        for loader in LOADERS:
+            size = len(fetch(str(config.provisioning.address.ip), loader.filename))
+            yield f"{loader.filename} comes by TFTP ({size} bytes)"
+
+    def _differs(self) -> bool:
+        try:
+            return read(self._path) != self._config
+        except DocumentError:
+            return True
+
+    def _write(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        content = yaml.safe_dump(self._config.model_dump(mode="json"), sort_keys=False)
+        staged = self._path.with_suffix(".new")
+        staged.write_text(f"# undercloud's configuration; `undercloud init` reads it again.\n{content}")
+        staged.replace(self._path)
+
+    def _key(self) -> None:
+        """Made once. A store without its key is an error with a way back, never a new key."""
+        config = self._config
+        config.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if config.key_file.exists():
+            return
+        if config.database.exists():
+            raise MissingKey(
+                f"{config.database} is there but its key {config.key_file} is not. Put the key back from a "
+                "backup; or remove the store too, which forgets all nodes"
+            )
+        config.key_file.touch(mode=0o600)
+        config.key_file.write_bytes(Fernet.generate_key())
