@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-import uuid
 from collections.abc import Callable, Sequence
+from uuid import UUID
 
 from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import BootDevice, BootMode, Endpoint, Identity, PowerAction, PowerState
@@ -22,7 +22,7 @@ from hwdrivers.iana import vendor_of
 from hwdrivers.ipmi_errors import refused, translated
 from hwdrivers.ipmi_session import WAITS, Session
 from hwdrivers.power import fitting
-from hwdrivers.told import told
+from hwdrivers.told import told, told_uuid
 
 _CHASSIS, _APP = 0x00, 0x06  # network functions, IPMI 2.0 table 5-1
 
@@ -129,10 +129,8 @@ class IPMI:
             raw = self._ask("read its GUID", _APP, 0x37)
         except (Unsupported, Busy, ProtocolError):
             return None
-        if len(raw) < 16 or set(raw[:16]) in ({0}, {0xFF}):
-            return None
         # IPMI 2.0 table 20-10 counts the bytes the other way round; BMCs send SMBIOS order, as does pyghmi.
-        return str(uuid.UUID(bytes_le=bytes(raw[:16])))
+        return told_uuid(str(UUID(bytes_le=raw[:16]))) if len(raw) >= 16 else None
 
     def _ask(self, action: str, netfn: int, command: int, data: tuple[int, ...] = ()) -> bytes:
         with self._lock:

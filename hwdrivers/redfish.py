@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import sushy
@@ -17,7 +17,7 @@ from hwdrivers.mac import normal_mac
 from hwdrivers.power import fitting
 from hwdrivers.redfish_errors import NOT_THERE, translated
 from hwdrivers.redfish_session import Service
-from hwdrivers.told import told
+from hwdrivers.told import told, told_uuid
 
 # What to ask for, the best first: not every BMC allows each (ComputerSystem.Reset, DSP0268).
 _RESETS = {
@@ -40,9 +40,10 @@ _ONCE, _ALWAYS = sushy.BootSourceOverrideEnabled.ONCE, sushy.BootSourceOverrideE
 # failure whatever the firmware's own order says. sushy-tools 2.2.0 stores Once as Continuous: whoever has
 # booted from the network once must set the disk, which real machines need as well to come back to it.
 _BOOT = {
-    BootDevice.PXE: (sushy.BootSource.PXE, _ONCE),
-    BootDevice.DISK: (sushy.BootSource.HDD, _ALWAYS),
-    BootDevice.CDROM: (sushy.BootSource.CD, _ONCE),
+    BootDevice.PXE: ((sushy.BootSource.PXE,), _ONCE),
+    BootDevice.DISK: ((sushy.BootSource.HDD,), _ALWAYS),
+    # Supermicro X10 has no Cd; X11 and X12 have it and boot virtual media as UsbCd only: sushy knows.
+    BootDevice.CDROM: ((sushy.BootSource.CD, sushy.BootSource.USB_CD), _ONCE),
 }
 _BOOT_MODES = {"UEFI": BootMode.UEFI, "Legacy": BootMode.BIOS}
 
@@ -77,7 +78,7 @@ class Redfish:
                 vendor=told(self._system.manufacturer),
                 model=told(self._system.model),
                 serial=told(self._system.serial_number),
-                uuid=told(self._system.uuid),
+                uuid=told_uuid(self._system.uuid),
                 firmware=self._firmware(),
                 power=_POWER.get(self._system.power_state),
             )
@@ -101,12 +102,12 @@ class Redfish:
     def set_boot_device(self, device: BootDevice) -> None:
         with self._talking(f"set the boot device to {device}"):
             self._system.refresh()
-            target, enabled = _BOOT[device]
+            targets, enabled = _BOOT[device]
             boot = self._system.json.get("Boot") or {}
-            if enabled.value not in boot.get(
-                "BootSourceOverrideEnabled@Redfish.AllowableValues", [enabled.value]
-            ):
+            settable = boot.get("BootSourceOverrideEnabled@Redfish.AllowableValues") or [enabled.value]
+            if enabled.value not in settable:
                 enabled = _ONCE if enabled is _ALWAYS else _ALWAYS
+            target = self._allowed(device, targets, self._system.get_allowed_system_boot_source_values())
             self._system.set_system_boot_options(target=target, enabled=enabled)
 
     def macs(self) -> tuple[str, ...]:
@@ -145,20 +146,21 @@ class Redfish:
 
     def _reset(self, action: PowerAction) -> None:
         allowed = self._system.get_allowed_reset_system_values()
-        for kind in _RESETS[action]:
-            if kind in allowed:
-                break
-        else:
-            names = ", ".join(sorted(value.value for value in allowed))
-            raise Unsupported.at(
-                self.address, f"ask for power {action}", f"it allows only {names}", "use one of these"
-            )
+        kind = self._allowed(f"power {action}", _RESETS[action], allowed)
         try:
             self._system.reset_system(kind)
         except seen.HTTPError:
             # iDRAC refuses to switch on what is on (409).
             if fitting(action, self.power_state()) is not None:
                 raise
+
+    def _allowed(self, what: str, wanted: Sequence[Any], allowed: Collection[Any]) -> Any:
+        """The first of what we want that this BMC allows."""
+        for value in wanted:
+            if value in allowed:
+                return value
+        names = ", ".join(sorted(value.value for value in allowed))
+        raise Unsupported.at(self.address, f"ask for {what}", f"it allows only {names}", "use one of these")
 
     def _read_macs(self) -> Iterator[str]:
         nics = self._system.ethernet_interfaces

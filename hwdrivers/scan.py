@@ -54,8 +54,8 @@ class Finding:
 class FoundMachine:
     """Everything that answered at one IP address.
 
-    `best` is Redfish where there is any: it tells more (serial, NICs, firmware) and over TLS, while IPMI shows
-    a hash of the password to whoever asks (IPMI 2.0 section 13.21, RAKP message 2). The others are kept: IPMI
+    `best` is Redfish where there is any: it tells more (serial, NICs, firmware), over TLS, while IPMI shows
+    a hash of the password to whoever asks (IPMI 2.0 section 13.21, RAKP 2). The others are kept: IPMI
     is what still answers when the web server of a BMC hangs.
     """
 

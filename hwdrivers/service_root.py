@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from hwdrivers.address import BMCAddress, Scheme
-from hwdrivers.told import told
+from hwdrivers.told import told, told_uuid
 
 _MAX_BYTES = 256 * 1024
 
@@ -31,7 +31,7 @@ def stranger(timeout: float) -> httpx.AsyncClient:
     context.verify_mode = ssl.CERT_NONE
     # BMCs of 2012 to 2016 offer TLS 1.0 and 1024-bit keys only; they are found all the same.
     context.set_ciphers("DEFAULT@SECLEVEL=0")
-    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     # No redirects: one may lead out of the range that was given. No proxy from the environment.
     return httpx.AsyncClient(verify=context, timeout=timeout, trust_env=False, follow_redirects=False)
 
@@ -77,7 +77,7 @@ def _read(document: dict[str, Any]) -> ServiceRoot:
         version=told(document.get("RedfishVersion")),
         vendor=told(document.get("Vendor")) or _oem_vendor(document.get("Oem")),
         product=told(document.get("Product")),
-        uuid=told(document.get("UUID")),
+        uuid=told_uuid(document.get("UUID")),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 # Seen on Supermicro X9 to X11, ASUS, Gigabyte and white boxes with AMI firmware. Taken as serial numbers they
 # would make many machines look like one.
 _PLACEHOLDERS = {
@@ -30,3 +32,12 @@ def told(value: object) -> str | None:
         return None
     text = value.replace("\x00", "").strip()
     return None if text.lower() in _PLACEHOLDERS else text
+
+
+def told_uuid(value: object) -> str | None:
+    """A UUID in lower case with dashes; None for anything else, and for all zeros or all ones."""
+    try:
+        uuid = UUID(value) if isinstance(value, str) else UUID(int=0)
+    except ValueError:
+        return None
+    return None if uuid.int in (0, 2**128 - 1) else str(uuid)

@@ -58,3 +58,25 @@ def ipmi_peer(
 ) -> Any:
     wishes = {"password": PASSWORD, "identity": identity, "codes": codes or {}, "faults": faults}
     return running("ipmi", "ipmi_peer.py", wishes)
+
+
+def sushy_tools_peer(
+    folder: Path, *, systems: int = 1, tls: tuple[Path, Path] | None = None, faults: tuple[str, ...] = ()
+) -> Any:
+    wishes = {
+        "password": PASSWORD,
+        "folder": str(folder),
+        "systems": systems,
+        "tls": [str(path) for path in tls] if tls else None,
+        "faults": faults,
+    }
+    return running("redfish+https" if tls else "redfish+http", "sushy_tools_peer.py", wishes)
+
+
+def tree_peer(
+    tree: str, answers: dict[str, tuple[int, str]] | None = None, *, faults: tuple[str, ...] = ()
+) -> Any:
+    """Serve `tests/data/hwdrivers/<tree>.json`; `answers`: {"METHOD path": (status, body)} instead."""
+    path = HERE.parent / "data" / "hwdrivers" / f"{tree}.json"
+    wishes = {"password": PASSWORD, "tree": str(path), "answers": answers or {}, "faults": faults}
+    return running("redfish+http", "tree_peer.py", wishes)

@@ -1,0 +1,224 @@
+"""What every driver promises, checked against real network peers that remember what was done to them."""
+
+from __future__ import annotations
+
+import importlib.util
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from peers import PASSWORD, endpoint, ipmi_peer, sushy_tools_peer, tree_peer
+from stopped_clock import StoppedClock
+
+from hwdrivers.address import BMCAddress
+from hwdrivers.bmc import BMC, BootDevice, BootMode, Endpoint, PowerAction, PowerState
+from hwdrivers.connect import connect
+from hwdrivers.credentials import Credentials, Secret
+from hwdrivers.errors import AccessDenied, BMCError, Unreachable
+from hwdrivers.fake import FakeBMC, Fault
+from hwdrivers.power import PowerStuck, ensure_power, power_cycle, shut_down
+
+
+@dataclass
+class Bench:
+    """A machine to work on, and its memory of what happened to it."""
+
+    address: str
+    connect: Callable[[Endpoint], BMC]
+    state: Callable[[], dict[str, Any]]
+    boot_names: dict[BootDevice, str]
+
+    def open(self) -> BMC:
+        return self.connect(endpoint(self.address))
+
+
+_IPMI_BOOT = {BootDevice.PXE: "network", BootDevice.DISK: "hd", BootDevice.CDROM: "optical"}
+_REDFISH_BOOT = {BootDevice.PXE: "Pxe", BootDevice.DISK: "Hdd", BootDevice.CDROM: "Cd"}
+
+
+@contextmanager
+def _fake(folder: Path, faults: tuple[str, ...]) -> Iterator[Bench]:
+    bmc = FakeBMC(
+        credentials=Credentials("admin", Secret(PASSWORD)),
+        macs=["52:54:00:00:00:01"],
+        faults=[Fault(fault) for fault in faults],
+    )
+
+    def state() -> dict[str, Any]:
+        power = "on" if bmc.power is PowerState.ON else "off"
+        return {"power": power, "boot": bmc.boot_device, "logins": bmc.logins}
+
+    yield Bench(str(bmc.address), bmc.connect, state, {device: device for device in BootDevice})
+
+
+@contextmanager
+def _ipmi(folder: Path, faults: tuple[str, ...]) -> Iterator[Bench]:
+    with ipmi_peer(faults=faults) as peer:
+        yield Bench(peer.address, connect, peer.state, _IPMI_BOOT)
+
+
+@contextmanager
+def _sushy_tools(folder: Path, faults: tuple[str, ...]) -> Iterator[Bench]:
+    if importlib.util.find_spec("sushy_tools") is None:
+        pytest.skip("sushy-tools is not installed: pip install -e .[lab]")
+    with sushy_tools_peer(folder, faults=faults) as peer:
+
+        def state() -> dict[str, Any]:
+            told: dict[str, Any] = peer.state()
+            return {**told, "logins": told["refused"]}
+
+        yield Bench(peer.address, connect, state, _REDFISH_BOOT)
+
+
+@contextmanager
+def _recorded(folder: Path, faults: tuple[str, ...]) -> Iterator[Bench]:
+    with tree_peer("supermicro-x10", faults=faults) as peer:
+
+        def state() -> dict[str, Any]:
+            told: dict[str, Any] = peer.state()
+            return {**told, "boot": (told["boot"] or {}).get("BootSourceOverrideTarget")}
+
+        yield Bench(peer.address, connect, state, {**_REDFISH_BOOT, BootDevice.CDROM: "UsbCd"})
+
+
+_KINDS = {"fake": _fake, "ipmi": _ipmi, "redfish-sushy-tools": _sushy_tools, "redfish-recorded": _recorded}
+
+
+@pytest.fixture(params=_KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def bench(kind: str, tmp_path: Path) -> Iterator[Bench]:
+    with _KINDS[kind](tmp_path, ()) as bench:
+        yield bench
+
+
+def test_power_is_read_back_after_each_action(bench: Bench, clock: StoppedClock) -> None:
+    bmc = bench.open()
+    for state, word in ((PowerState.ON, "on"), (PowerState.OFF, "off")):
+        assert ensure_power(bmc, state, clock=clock, sleep=clock.sleep) is True
+        assert bmc.power_state() is state
+        assert bench.state()["power"] == word
+        assert ensure_power(bmc, state, clock=clock, sleep=clock.sleep) is False
+    bmc.close()
+
+
+def test_what_is_already_so_is_no_error(bench: Bench) -> None:
+    bmc = bench.open()
+    for action, word in (
+        (PowerAction.OFF, "off"),
+        (PowerAction.SOFT_OFF, "off"),
+        (PowerAction.ON, "on"),
+        (PowerAction.ON, "on"),
+        (PowerAction.RESET, "on"),
+    ):
+        bmc.request_power(action)
+        assert bmc.power_state().value == f"power {word}"
+    bmc.close()
+
+
+def test_a_reset_starts_a_machine_that_is_off(bench: Bench) -> None:
+    bmc = bench.open()
+    bmc.request_power(PowerAction.RESET)
+    assert bmc.power_state() is PowerState.ON
+    bmc.close()
+
+
+def test_cycle_and_shut_down(bench: Bench, clock: StoppedClock) -> None:
+    bmc = bench.open()
+    power_cycle(bmc, clock=clock, sleep=clock.sleep)
+    assert bench.state()["power"] == "on"
+    assert shut_down(bmc, clock=clock, sleep=clock.sleep) is True
+    assert bench.state()["power"] == "off"
+    bmc.close()
+
+
+@pytest.mark.parametrize("device", list(BootDevice))
+def test_the_boot_device_is_set_in_the_world(bench: Bench, device: BootDevice) -> None:
+    bmc = bench.open()
+    bmc.set_boot_device(device)
+    bmc.set_boot_device(device)
+    assert bench.state()["boot"] == bench.boot_names[device]
+    bmc.close()
+
+
+def test_identity_tells_what_is_known_and_none_for_the_rest(bench: Bench) -> None:
+    bmc = bench.open()
+    identity = bmc.identify()
+    assert identity.power is PowerState.OFF
+    for text in (identity.vendor, identity.model, identity.serial, identity.uuid, identity.firmware):
+        assert text is None or text.strip() == text != ""
+    assert bmc.address == BMCAddress.parse(bench.address)
+    assert bmc.boot_mode() in (None, BootMode.BIOS, BootMode.UEFI)
+    assert all(len(mac) == 17 and mac == mac.lower() for mac in bmc.macs())
+    bmc.close()
+
+
+def test_after_close_calls_are_refused_in_words(bench: Bench) -> None:
+    bmc = bench.open()
+    bmc.close()
+    bmc.close()
+    with pytest.raises(BMCError, match="closed here") as caught:
+        bmc.power_state()
+    assert not caught.value.retryable
+
+
+def test_a_wrong_password_is_tried_once_and_shown_nowhere(bench: Bench) -> None:
+    before = len(bench.state()["logins"])
+    with pytest.raises(AccessDenied) as caught:
+        bench.connect(endpoint(bench.address, password="battery staple"))
+    assert len(bench.state()["logins"]) == before + 1
+    assert not caught.value.retryable
+    assert str(BMCAddress.parse(bench.address)) in str(caught.value)
+    assert "correct the credentials" in str(caught.value)
+    report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    shown = "".join(line for line in report.format() if "endpoint(bench.address, password=" not in line)
+    assert "battery staple" not in shown
+
+
+def test_the_right_password_works_after_a_wrong_one(bench: Bench) -> None:
+    with pytest.raises(AccessDenied):
+        bench.connect(endpoint(bench.address, password="battery staple"))
+    bmc = bench.open()
+    assert bmc.power_state() is PowerState.OFF
+    bmc.close()
+
+
+def test_threads_may_share_a_conversation(bench: Bench) -> None:
+    bmc = bench.open()
+    with ThreadPoolExecutor(8) as pool:
+        states = list(pool.map(lambda _: bmc.power_state(), range(64)))
+    assert set(states) == {PowerState.OFF}
+    bmc.close()
+
+
+def test_power_that_stays_is_given_up_in_words(kind: str, tmp_path: Path, clock: StoppedClock) -> None:
+    with _KINDS[kind](tmp_path, ("power stays",)) as bench:
+        bmc = bench.open()
+        with pytest.raises(PowerStuck, match="it stayed off for 35 s; look at the machine") as caught:
+            ensure_power(bmc, PowerState.ON, timeout=35, clock=clock, sleep=clock.sleep)
+        assert caught.value.retryable
+        assert bench.address in str(caught.value)
+        bmc.close()
+
+
+@pytest.mark.usefixtures("no_new_sockets")
+def test_nobody_there_and_nothing_left_behind(bench: Bench) -> None:
+    bmc = bench.open()
+    bmc.power_state()
+    bmc.close()
+    if isinstance(bmc, FakeBMC):
+        bmc.faults.add(Fault.TIME_OUT)
+        address = bench.address
+    else:
+        address = f"{bench.address.rpartition(':')[0]}:9"  # discard: nobody listens there
+    with pytest.raises(Unreachable) as caught:
+        bench.connect(endpoint(address))
+    assert caught.value.retryable
