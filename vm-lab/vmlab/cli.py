@@ -15,6 +15,7 @@ from rich.console import Console
 from vmlab import bringup, console_log, fleet, machines, namespace, status, teardown, topology
 from vmlab.claim import claimed
 from vmlab.errors import LabError
+from vmlab.main_job import MainJob
 from vmlab.rack import REPOSITORY, Rack, locate
 
 THREE = REPOSITORY / "vm-lab" / "topologies" / "three.yaml"
@@ -23,6 +24,8 @@ app = typer.Typer(help="A virtual rack: machines with BMCs on a network of their
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
+TopologyFile = Annotated[Path, typer.Option("--topology", help="A YAML file; vm-lab/topologies has some.")]
+Nodes = Annotated[int | None, typer.Option("--nodes", help="How many machines.")]
 Name = Annotated[str, typer.Option("--name", help="Which rack; several can stand side by side.")]
 Node = Annotated[str, typer.Argument(help="The machine's name in the topology.")]
 
@@ -47,18 +50,30 @@ def explained() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
+@contextmanager
+def resumable(name: str, command: str) -> Iterator[None]:
+    """Ctrl-C leaves everything as it is, and says how to go on and how to clear away."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        again, away = f"{command} --name {name}", f"vm-lab/run down --name {name}"
+        err.print(f"\nInterrupted. Go on: {again}\nRemove the rack: {away}", markup=False)
+        raise typer.Exit(130) from None
+
+
 @app.command()
-def up(
-    name: Name = "lab",
-    file: Annotated[
-        Path, typer.Option("--topology", help="A YAML file; vm-lab/topologies has some.")
-    ] = THREE,
-    nodes: Annotated[int | None, typer.Option("--nodes", help="How many machines.")] = None,
-) -> None:
+def up(name: Name = "lab", file: TopologyFile = THREE, nodes: Nodes = None) -> None:
     """Bring up a rack of powered-off machines, or repair one."""
-    with explained(), _unless_interrupted(name), claimed(rack := locate(name)):
+    with explained(), resumable(name, "undercloud lab up"), claimed(rack := locate(name)):
         bringup.up(rack, fleet.of_size(topology.load(file), nodes), lambda text: err.print(f"  {text}"))
         out.print(status.table(rack))
+
+
+@app.command()
+def run(name: Name = "lab", file: TopologyFile = THREE, nodes: Nodes = None) -> None:
+    """Take a rack from powered-off machines to handed-off hosts; run it again to go on."""
+    with explained(), resumable(name, "vm-lab/run"), claimed(rack := locate(name)):
+        MainJob(rack, fleet.of_size(topology.load(file), nodes), out).run()
 
 
 @app.command("status")
@@ -116,14 +131,3 @@ def _present(rack: Rack) -> str:
             f"rack {rack.name} has no network", do=f"Repair it: undercloud lab up --name {rack.name}"
         )
     return rack.namespace
-
-
-@contextmanager
-def _unless_interrupted(name: str) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        err.print(
-            f"\ninterrupted; `undercloud lab up --name {name}` goes on, `lab down --name {name}` removes it"
-        )
-        raise typer.Exit(130) from None

@@ -19,7 +19,7 @@ DOMAIN = """\
   <uuid>{uuid}</uuid>
   <memory unit='b'>{memory}</memory>
   <vcpu>{vcpus}</vcpu>
-  <sysinfo type='smbios'>
+{firmware_settings}  <sysinfo type='smbios'>
     <system>
       <entry name='manufacturer'>{manufacturer}</entry>
       <entry name='product'>{product}</entry>
@@ -28,7 +28,7 @@ DOMAIN = """\
     </system>
   </sysinfo>
   <os>
-    <type arch='x86_64' machine='{chipset}'>hvm</type>{firmware}
+    <type arch='x86_64' machine='{chipset}'>hvm</type>{loader}
     <boot dev='network'/>
     <boot dev='hd'/>
     <smbios mode='sysinfo'/>
@@ -44,7 +44,7 @@ DOMAIN = """\
       <mac address='{mac}'/>
       <source bridge='{bridge}'/>
       <model type='virtio'/>
-      <driver name='qemu'/>
+      <driver name='qemu'/>{rom}
     </interface>
     <serial type='file'>
       <source path='{console}' append='on'/>
@@ -58,6 +58,14 @@ DOMAIN = """\
 UEFI = """
     <loader readonly='yes' type='pflash'>{loader}</loader>
     <nvram template='{variables}'>{nvram}</nvram>"""
+# The firmware's own PXE fetches snponly.efi, as on hardware; QEMU's option ROM is an iPXE already.
+NO_ROM = "\n      <rom enabled='no'/>"
+# Without this the firmware may spend more than a minute on PXE over IPv6.
+ONLY_IPV4 = """\
+  <sysinfo type='fwcfg'>
+    <entry name='opt/org.tianocore/IPv6PXESupport'>n</entry>
+  </sysinfo>
+"""
 DISK = """
     <disk type='file' device='disk'>
       <driver name='qemu' type='raw' cache='unsafe' discard='unmap'/>
@@ -89,7 +97,9 @@ def render(rack: Rack, machine: Machine, bridge: str, accelerator: str) -> str:
         product=product(machine),
         serial=machine.serial,
         chipset="q35" if machine.firmware == "uefi" else "pc",
-        firmware=_firmware(machine),
+        loader=_loader(machine),
+        firmware_settings=ONLY_IPV4 if machine.firmware == "uefi" else "",
+        rom=NO_ROM if machine.firmware == "uefi" else "",
         cpu=HOST_CPU if accelerator == "kvm" else "",
         disks="".join(_disk(rack, index, disk) for index, disk in enumerate(machine.disks)),
         mac=machine.mac,
@@ -98,7 +108,7 @@ def render(rack: Rack, machine: Machine, bridge: str, accelerator: str) -> str:
     )
 
 
-def _firmware(machine: Machine) -> str:
+def _loader(machine: Machine) -> str:
     if machine.firmware == "bios":
         return ""
     return UEFI.format(loader=LOADER, variables=VARIABLES, nvram=f"{NVRAM}/{machine.name}.fd")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from vmlab import bringup, daemon, libvirtd, machines, namespace
@@ -54,13 +55,14 @@ def table(rack: Rack) -> Table:
     """The rack for people."""
     seen = facts(rack)
     title = f"rack {rack.name}: {seen['namespace'] or 'no network'}, {seen['interface']} {seen['seed']}"
-    grid = Table(title=title, title_justify="left", caption=_broken(seen), caption_justify="left")
-    for column in ("machine", "firmware", "power", "BMC", "MAC", "serial", "disks"):
-        grid.add_column(column)
+    grid = Table(
+        title=title, title_justify="left", title_style="", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False
+    )
+    grid.caption, grid.caption_justify = _broken(seen), "left"
+    for column in ("machine", "firmware", "power", "BMC", "MAC"):
+        grid.add_column(column, overflow="fold")
     for machine in seen["machines"]:
-        disks = ", ".join(f"{disk['serial']} {disk['size']}" for disk in machine["disks"])
-        plain = [machine[key] for key in ("name", "firmware", "power", "bmc", "mac", "serial")]
-        grid.add_row(*plain, disks)
+        grid.add_row(*(machine[key] for key in ("name", "firmware", "power", "bmc", "mac")))
     return grid
 
 

@@ -1,0 +1,184 @@
+"""The main job: a rack from powered-off machines to handed-off hosts, as an operator would do it by hand.
+
+Every phase looks at what is already so, and does the rest: running the job again goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+from vmlab import bringup, first_login, hosts_file
+from vmlab.command import run
+from vmlab.errors import LabError
+from vmlab.rack import Rack, write_secret
+from vmlab.topology import Machine, Topology
+from vmlab.undercloud_command import Undercloud
+
+IMAGES = "/var/cache/undercloud/images"
+# Longer than any run: the seed gives up on a machine before we give up on the seed.
+SETTLES_WITHIN = 3600.0
+LOOK_EVERY = 5.0
+LONGEST_SOCKET = 107
+
+# What a node is asked next, by the state it is in; all other states are on their way, or done.
+NEXT = {
+    "enroll": "manage",
+    "clean failed": "manage",
+    "inspect failed": "inspect",
+    "available": "deploy",
+    "deploy failed": "deploy",
+}
+
+
+class MainJob:
+    """The phases, in order, for one rack."""
+
+    def __init__(self, rack: Rack, topology: Topology, console: Console) -> None:
+        self._rack, self._topology, self._console = rack, topology, console
+        self._key = rack.path / "ssh" / "id_ed25519"
+        env = {"UNDERCLOUD_SSH_KEY": str(self._key)}
+        self._undercloud = Undercloud(rack, rack.path / "undercloud.yaml", env)
+
+    def run(self) -> None:
+        verbs = [
+            (verb, lambda verb=verb: self._ask_for(verb))
+            for verb in ("manage", "inspect", "provide", "deploy")
+        ]
+        phases: list[tuple[str, Callable[[], None]]] = [
+            ("rack", lambda: bringup.up(self._rack, self._topology, self._say)),
+            ("init", self._init),
+            ("declare", self._declare),
+            ("discover", self._discover),
+            *verbs,
+            ("ssh", self._log_in),
+            (
+                "handoff",
+                lambda: self._undercloud.run("handoff", "--output", str(self._rack.path / "handoff")),
+            ),
+            ("report", lambda: self._undercloud.run("report")),
+        ]
+        began = time.monotonic()
+        for number, (name, phase) in enumerate(phases, 1):
+            self._console.rule(f"[bold]{number}/{len(phases)} {name}", align="left")
+            phase_began = time.monotonic()
+            phase()
+            now = time.monotonic()
+            self._console.print(
+                f"  {name}: {_span(now - phase_began)}, {_span(now - began)} in all", style="green"
+            )
+        self._what_next()
+
+    def _say(self, text: str) -> None:
+        self._console.print(f"  {text}", markup=False, soft_wrap=True)
+
+    def _init(self) -> None:
+        provisioning, path = self._topology.networks.provisioning, self._rack.path
+        socket = path / "seed.sock"
+        if len(str(socket)) > LONGEST_SOCKET:
+            raise LabError(
+                f"{socket} is too long for a socket", do="Set UNDERCLOUD_LAB_DIR to a shorter path."
+            )
+        self._undercloud.run(
+            *("init", "--yes", "--interface", provisioning.interface, "--cidr", str(provisioning.cidr)),
+            *("--images-dir", os.environ.get("UNDERCLOUD_IMAGES") or IMAGES),
+            *("--state-dir", str(path / "seed"), "--socket", str(socket)),
+        )
+
+    def _declare(self) -> None:
+        hosts = self._rack.path / "hosts.yaml"
+        hosts.write_text(hosts_file.render(self._topology, self._public_key()))
+        self._undercloud.run("profiles", "apply", str(hosts))
+
+    def _public_key(self) -> str:
+        if not self._key.exists():
+            self._key.parent.mkdir(mode=0o700, exist_ok=True)
+            run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "undercloud-lab", "-f", str(self._key))
+        return self._key.with_suffix(".pub").read_text().strip()
+
+    def _discover(self) -> None:
+        """One scan of the BMC network where all BMCs share an account; else the addresses of each account."""
+        accounts = _accounts(self._topology)
+        for number, ((username, password), machines) in enumerate(accounts.items(), 1):
+            name, file = f"lab-{number}", self._rack.path / f"bmc-password-{number}"
+            write_secret(file, password)
+            self._undercloud.run(
+                *(
+                    "credentials",
+                    "add",
+                    name,
+                    "--username",
+                    username,
+                    "--password-file",
+                    str(file),
+                    "--insecure",
+                )
+            )
+            ranges = [str(machine.bmc.address) for machine in machines]
+            whole = [str(self._topology.networks.bmc.cidr)]
+            scan = whole if len(accounts) == 1 else ranges
+            self._undercloud.run("discover", *scan, "--credentials", name, "--enroll")
+
+    def _ask_for(self, verb: str) -> None:
+        self._settle()
+        names = [node["name"] for node in self._nodes() if _next(node) == verb]
+        if not names:
+            self._say(f"nothing to {verb}")
+            return
+        self._undercloud.run("node", verb, *names, "--wait")
+
+    def _nodes(self) -> list[dict[str, Any]]:
+        nodes: list[dict[str, Any]] = self._undercloud.ask("node", "list")
+        return nodes
+
+    def _settle(self) -> None:
+        """Waits for runs that an earlier, interrupted job has left under way."""
+        deadline, said = time.monotonic() + SETTLES_WITHIN, ""
+        while busy := [node for node in self._nodes() if node["run"]]:
+            under_way = ", ".join(f"{node['name']} ({node['state']})" for node in busy)
+            if under_way != said:
+                self._say(f"under way since before: {under_way}")
+            if time.monotonic() > deadline:
+                raise LabError(f"does not come to an end: {under_way}", do="Look at it: undercloud events")
+            said = under_way
+            time.sleep(LOOK_EVERY)
+
+    def _log_in(self) -> None:
+        for machine in self._topology.machines:
+            self._say(first_login.greet(self._undercloud, machine))
+
+    def _what_next(self) -> None:
+        lab, name = "undercloud lab", self._rack.name
+        inside = f"{lab} exec --name {name} -- undercloud --config {self._undercloud.config}"
+        self._console.print("\nTry next:", style="bold")
+        for line in (
+            f"{inside} node show {self._topology.machines[0].name}",
+            f"{inside} node ssh {self._topology.machines[0].name} --identity {self._key}",
+            f"{lab} console {self._topology.machines[0].name} --name {name}",
+            f"vm-lab/run down --name {name}",
+        ):
+            self._say(line)
+
+
+def _next(node: dict[str, Any]) -> str | None:
+    state: str = node["state"]
+    if state == "manageable":
+        return "provide" if node["inventory"] else "inspect"
+    return NEXT.get(state)
+
+
+def _accounts(topology: Topology) -> dict[tuple[str, str], list[Machine]]:
+    accounts: dict[tuple[str, str], list[Machine]] = defaultdict(list)
+    for machine in topology.machines:
+        accounts[machine.bmc.username, machine.bmc.password.get_secret_value()].append(machine)
+    return accounts
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
