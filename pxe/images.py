@@ -72,7 +72,9 @@ def load_os_image(images_dir: Path, name: str) -> OSImage:
     manifest = _load(images_dir, name, "os")
     path, checksum = _part(images_dir, manifest, "disk")
     if manifest.disk_format is None or manifest.virtual_size is None:
-        raise ManifestBroken(f"{images_dir / name / MANIFEST}: an OS image needs disk_format and virtual_size.")
+        raise ManifestBroken(
+            f"{images_dir / name / MANIFEST}: an OS image needs disk_format and virtual_size."
+        )
     return OSImage(name, path, manifest.disk_format, checksum, manifest.virtual_size)
 
 
@@ -91,9 +93,13 @@ def load_container(images_dir: Path, name: str) -> ContainerImage:
 
 def load(images_dir: Path, name: str) -> Image:
     """Find an image of any kind by name."""
-    kind = read_manifest(images_dir, name).kind
-    loaders = {"os": load_os_image, "ramdisk": load_ramdisk, "container": load_container}
-    return loaders[kind](images_dir, name)
+    match read_manifest(images_dir, name).kind:
+        case "os":
+            return load_os_image(images_dir, name)
+        case "ramdisk":
+            return load_ramdisk(images_dir, name)
+        case "container":
+            return load_container(images_dir, name)
 
 
 def list_images(images_dir: Path) -> list[Manifest]:
@@ -137,7 +143,9 @@ def read_manifest(images_dir: Path, name: str) -> Manifest:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
-        raise ManifestBroken(f"{path}: {where}: {first['msg']}. Build the image again with --force.") from None
+        raise ManifestBroken(
+            f"{path}: {where}: {first['msg']}. Build the image again with --force."
+        ) from None
 
 
 def _load(images_dir: Path, name: str, kind: Kind) -> Manifest:

@@ -126,7 +126,7 @@ def _spawn(
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """What a started program sees: a fixed PATH and locale, the machine's proxies, and what the caller adds."""
+    """What a started program sees: fixed PATH and locale, the machine's proxies, what the caller adds."""
     names = [*_PASSED_ON, *(name.upper() for name in _PASSED_ON)]
     kept = {name: os.environ[name] for name in names if name in os.environ}
     return {"PATH": _PATH, "HOME": os.environ.get("HOME", "/root"), "LC_ALL": "C.UTF-8", **kept, **extra}

@@ -84,7 +84,7 @@ WantedBy=multi-user.target
 """
 
 _JOURNAL = "[Journal]\nStorage=volatile\nRuntimeMaxUse=64M\n"
-# Never activate what is on the disks of a machine that is about to be cleaned: an active volume keeps them busy.
+# Never activate what is on the disks of a machine that is about to be cleaned: a volume keeps them busy.
 _LVM_LOCAL = "activation {\n  auto_activation_volume_list = []\n}\n"
 
 # path → (text, mode)

@@ -17,8 +17,10 @@ from pxe.process import ProcessError, require, run
 
 _ARCHIVE = "image.tar"
 _UNUSED = (
-    *("usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/lintian", "usr/share/bug", "usr/games"),
-    *("usr/lib/*/gconv", "usr/share/doc/*/[!c]*", "etc/init.d", "etc/default", "lib/systemd", "usr/lib/systemd"),
+    *("usr/share/man", "usr/share/info", "usr/share/locale"),
+    *("usr/share/lintian", "usr/share/bug", "usr/games"),
+    *("usr/lib/*/gconv", "usr/share/doc/*/[!c]*", "etc/init.d"),
+    *("etc/default", "lib/systemd", "usr/lib/systemd"),
 )
 _FILES = {
     "etc/passwd": "root:x:0:0:root:/:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n",
@@ -29,7 +31,7 @@ _FILES = {
 
 @dataclass(frozen=True)
 class Role:
-    """What one container image holds: `packages` is complete, dependencies are not followed."""
+    """What a container image holds: `packages` is complete, dependencies are not followed."""
 
     packages: tuple[str, ...]
     entrypoint: tuple[str, ...]
@@ -39,7 +41,7 @@ class Role:
 
 ROLES = {
     "etcd": Role(
-        # A Go program: of its dependencies it needs the C library; adduser serves the package's own user only.
+        # A Go program needs the C library; the package's other dependency, adduser, serves its service.
         packages=("etcd-server", "etcd-client", "libc6"),
         entrypoint=("/usr/bin/etcd",),
         folders=("var/lib/etcd", "tmp"),
@@ -94,7 +96,11 @@ class ContainerRecipe:
 
     def _settings(self) -> Sequence[str]:
         labels = [f"--label={key}={value}" for key, value in self.role.labels.items()]
-        return [f"--entrypoint={json.dumps(self.role.entrypoint)}", "--env=PATH=/usr/sbin:/usr/bin:/sbin:/bin", *labels]
+        return [
+            f"--entrypoint={json.dumps(self.role.entrypoint)}",
+            "--env=PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            *labels,
+        ]
 
 
 def recipe(name: str) -> ContainerRecipe:

@@ -89,7 +89,7 @@ def _signed_by(entry: str) -> str:
 
 
 def parse_signed_by(text: str, number: int, *, deb822: bool) -> str:
-    """Read Signed-By of the number-th stanza (.sources) or line (.list); a key written inline is left to apt."""
+    """Read Signed-By of the number-th stanza (.sources) or line (.list); an inline key is left to apt."""
     if deb822:
         stanzas = [stanza for stanza in re.split(r"\n\s*\n", text) if re.search(r"^[A-Za-z]", stanza, re.M)]
         stanza = stanzas[number - 1] if number <= len(stanzas) else ""
@@ -133,7 +133,7 @@ def _stanzas(text: str) -> Iterator[Mapping[str, str]]:
 
 
 def parse_acquire(dump: str) -> tuple[str, ...]:
-    """The lines of `apt-config dump` that a build needs in order to reach the same mirrors (proxies, checks)."""
+    """The lines of `apt-config dump` that a build needs to reach the same mirrors (proxies, checks)."""
     return tuple(line for line in dump.splitlines() if _ACQUIRE.match(line) and not line.endswith(' "";'))
 
 
@@ -143,7 +143,7 @@ def make_rootfs(archive: Archive, rootfs: Rootfs, target: Path, work: Path) -> N
     apt_conf = work / "apt.conf"
     apt_conf.write_text("\n".join([*archive.acquire, 'APT::Install-Recommends "false";', ""]))
     lines = "".join(source.line() + "\n" for source in archive.sources)
-    # Sources go through stdin and options through a file: a mirror's password must not show in the process list.
+    # Sources go by stdin and options by file: a mirror's password must not show in the process list.
     run(
         [
             *("mmdebstrap", "--mode=root", "--format=directory", f"--variant={rootfs.variant}", "--quiet"),

@@ -1,7 +1,7 @@
-"""A bootable whole-disk image without mounts or loop devices: partitions, ESP, root file system, BIOS boot code.
+"""A bootable whole-disk image without mounts or loop devices: partitions, file systems, BIOS boot code.
 
-Works in containers and on kernels that cannot mount FAT or scan partitions: every file system is made in place,
-at its partition's offset in the image file.
+Works in containers and on kernels that cannot mount FAT or scan partitions: every file system is made
+in place, at its partition's offset in the image file.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def partition(image: Path, plan: Layout) -> None:
 
 
 def fill_esp(image: Path, esp: Partition, volume_id: str, files: Mapping[str, Path]) -> None:
-    """Make a FAT file system in the ESP and copy files in: path in the ESP → file here. `volume_id`: 8 hex digits."""
+    """Make a FAT file system and copy files in: path there → file here. `volume_id`: 8 hex digits."""
     drive = f"{image}@@{esp.start}"
     sectors = esp.size // SECTOR
     # -c 1: one sector per cluster, else 64 MiB are too few clusters for FAT32.
@@ -89,10 +89,11 @@ def fill_esp(image: Path, esp: Partition, volume_id: str, files: Mapping[str, Pa
 
 def fill_root(image: Path, root: Partition, tree: Path, uuid: str) -> None:
     """Make an ext4 file system in the root partition with the content of `tree`, owners and attributes kept."""
-    # Not lazy: a first boot that initialises inode tables in the background is slow when it matters most.
+    # Not lazy: else the first boot initialises inode tables in the background, when speed matters.
     options = f"offset={root.start},lazy_itable_init=0,lazy_journal_init=0"
-    make = ["mke2fs", "-q", "-F", "-t", "ext4", "-L", "root", "-U", uuid, "-m", "1", "-d", tree, "-E", options]
-    run([*make, image, f"{root.size // 1024}k"])
+    names = ("-L", "root", "-U", uuid)
+    size = f"{root.size // 1024}k"
+    run(["mke2fs", "-q", "-F", "-t", "ext4", *names, "-m", "1", "-d", tree, "-E", options, image, size])
 
 
 # Offsets from GRUB's boot.S and diskboot.S (include/grub/i386/pc/boot.h).
@@ -124,7 +125,9 @@ def patch_core(core: bytes, core_sector: int) -> bytes:
 def install_bios_grub(image: Path, bios: Partition, boot: bytes, core: bytes) -> None:
     """Write GRUB for BIOS machines into the boot sector and the BIOS boot partition."""
     if len(core) > bios.size:
-        raise ProcessError(f"GRUB's core image ({len(core)} bytes) does not fit into the BIOS boot partition.")
+        raise ProcessError(
+            f"GRUB's core image ({len(core)} bytes) does not fit into the BIOS boot partition."
+        )
     with image.open("r+b") as file:
         file.write(patch_boot_sector(boot, bios.first_sector))
         file.seek(bios.start)

@@ -48,19 +48,12 @@ def bring(recipe: Recipe, images_dir: Path, progress: Progress, *, force: bool =
         return Landed(folder, _build(recipe, wanted, images_dir, progress), built_now=True)
 
 
-def read_manifest(folder: Path) -> Manifest | None:
-    """The manifest of a folder, or None where there is none that can be read."""
+def _ready(folder: Path, wanted: str) -> Manifest | None:
     try:
-        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+        manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     except (OSError, ValidationError):
         return None
-
-
-def _ready(folder: Path, wanted: str) -> Manifest | None:
-    manifest = read_manifest(folder)
-    if manifest is None or manifest.recipe != wanted or not untouched(folder, manifest):
-        return None
-    return manifest
+    return manifest if manifest.recipe == wanted and untouched(folder, manifest) else None
 
 
 def _build(recipe: Recipe, wanted: str, images_dir: Path, progress: Progress) -> Manifest:
@@ -115,7 +108,7 @@ def _replaced(name: str) -> str:
 
 
 def _clear_dead_builds(images_dir: Path, name: str) -> None:
-    """Remove what a killed build left (the lock is ours, so its owner is gone); undo a half-done replacement."""
+    """Remove what a killed build left (we hold the lock, so it is dead); undo a half-done replacement."""
     old, folder = images_dir / _replaced(name), images_dir / name
     if old.exists() and not folder.exists():
         old.rename(folder)

@@ -14,7 +14,7 @@ _CHUNK = 1 << 20
 
 
 class FileEntry(BaseModel):
-    """One file of an image. `size` in bytes; `mtime_ns` lets an untouched file be trusted without reading it."""
+    """One file of an image. `size` in bytes; by `mtime_ns` an untouched file is known without reading it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -24,7 +24,7 @@ class FileEntry(BaseModel):
 
 
 class Manifest(BaseModel):
-    """`files` by their part in the image (kernel, initramfs, disk, archive) → `names`, and their checksums."""
+    """`parts`: kernel, initramfs, disk, archive → file name; `files`: name → checksum; sizes in bytes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -57,7 +57,7 @@ def describe(path: Path) -> FileEntry:
 
 
 def untouched(folder: Path, manifest: Manifest) -> bool:
-    """Whether every file is as it was built. Files whose time stamp moved (a copied folder) are read again."""
+    """Whether every file is as it was built; one whose time stamp moved (a copied folder) is read again."""
     return all(_as_built(folder / name, entry) for name, entry in manifest.files.items())
 
 

@@ -15,7 +15,7 @@ GRUB_TERMINAL="console serial"
 GRUB_DISABLE_OS_PROBER=true
 """
 
-# Replaced by update-grub at the first kernel upgrade. Debian keeps /vmlinuz and /initrd.img pointing at the newest.
+# Replaced by update-grub at the first kernel upgrade. Debian keeps /vmlinuz and /initrd.img up to date.
 _GRUB_CONFIG = """\
 serial --unit=0 --speed=115200
 terminal_input console serial
@@ -34,8 +34,8 @@ set prefix=($root)/boot/grub
 configfile $prefix/grub.cfg
 """
 
-# Config drive only: no metadata service is asked, and everything is known before the network is up, so that all
-# of the first stage (user, keys, host name, network) runs there, and ssh need not wait for the network.
+# Config drive only: no metadata service is asked, and everything is known before the network is up, so that
+# all of the first stage (user, keys, host name, network) runs there, and ssh need not wait for the network.
 # Fewer modules and no RSA key: each costs seconds on a slow machine.
 _CLOUD_INIT = """\
 datasource_list: [ConfigDrive, None]
@@ -62,7 +62,9 @@ UUID={esp_id} /boot/efi vfat umask=0077,nofail,x-systemd.automount,x-systemd.idl
 _SSHD = "PasswordAuthentication no\nPermitRootLogin prohibit-password\nUseDNS no\n"
 _HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
 # Online as soon as one NIC is: a configured but unplugged one must not delay the later stages by two minutes.
-_WAIT_ONLINE = "[Service]\nExecStart=\nExecStart=/lib/systemd/systemd-networkd-wait-online --any --timeout=60\n"
+_WAIT_ONLINE = (
+    "[Service]\nExecStart=\nExecStart=/lib/systemd/systemd-networkd-wait-online --any --timeout=60\n"
+)
 
 # Debian starts these when they are installed; here the hand-off or the operator does.
 MASKED = (

@@ -1,7 +1,8 @@
-"""The OS image: Debian as a whole disk that boots on BIOS and on UEFI with Secure Boot, configured by a config drive."""
+"""The OS image: Debian as a whole disk that boots on BIOS and UEFI, configured by a config drive."""
 
 from __future__ import annotations
 
+import re
 import sys
 import uuid
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ _PACKAGES = (
     *("iputils-ping", "iptables", "ca-certificates", "procps", "less", "apt-utils", "sudo"),
     *("cloud-init", "cloud-guest-utils", "gdisk", "openssh-server", "python3"),
     *("podman", "crun", "netavark", "aardvark-dns", "containerd", "runc"),
-    *("grub2-common", "grub-pc-bin", "grub-efi-amd64-bin", "grub-efi-amd64-signed", "shim-signed", "efibootmgr"),
+    *("grub2-common", "grub-pc-bin", "grub-efi-amd64-bin"),
+    *("grub-efi-amd64-signed", "shim-signed", "efibootmgr"),
 )
 # Built into GRUB's core image for BIOS: enough to find and start a kernel on an ext4 partition.
 _GRUB_MODULES = (
@@ -63,18 +65,13 @@ class OSRecipe:
         with workshop.progress.phase("partitions and file systems"):
             assemble(raw, disk.layout(self.disk_size), tree, core, ids)
         with workshop.progress.phase("compressing the qcow2 image"):
-            self._convert(raw, workshop.product / "disk.qcow2")
+            compress(raw, workshop.product / "disk.qcow2")
         return Product({"disk": "disk.qcow2"}, packages, disk_format="qcow2", virtual_size=self.disk_size)
 
     def _install(self, tree: Path, workshop: Workshop) -> None:
         kernel = {Kernel.CLOUD: "linux-image-cloud-amd64", Kernel.GENERIC: "linux-image-amd64"}[self.kernel]
         rootfs = Rootfs((*_PACKAGES, kernel), dpkg_options=debian.UNREAD)
         make_rootfs(self.archive, rootfs, tree, workshop.scratch)
-
-    def _convert(self, raw: Path, qcow2: Path) -> None:
-        # zlib: agents of every age read it, and a third of the bytes have to travel.
-        run(["qemu-img", "convert", "-q", "-f", "raw", "-O", "qcow2", "-c", "-m", "8", "-W", raw, qcow2])
-        qcow2.chmod(0o644)
 
 
 @dataclass(frozen=True)
@@ -133,15 +130,22 @@ def _enable(wants: Path, unit: str) -> None:
 
 def _without_mirror_passwords(sources: Path) -> None:
     """The host keeps the mirrors it was built from, but not this machine's credentials for them."""
-    import re
-
     if sources.exists():
         sources.write_text(re.sub(r"(?<=://)[^/@\s]+@", "", sources.read_text()))
 
 
 def make_bios_core(tree: Path) -> bytes:
     """GRUB's core image, made by the tree's own GRUB so that it fits its modules."""
-    make = ["grub-mkimage", "-O", "i386-pc", "-p", "(,gpt3)/boot/grub", "-o", "/boot/grub/core.img", *_GRUB_MODULES]
+    make = [
+        "grub-mkimage",
+        "-O",
+        "i386-pc",
+        "-p",
+        "(,gpt3)/boot/grub",
+        "-o",
+        "/boot/grub/core.img",
+        *_GRUB_MODULES,
+    ]
     (tree / "boot/grub/i386-pc").mkdir(parents=True, exist_ok=True)
     run(["chroot", tree, *make])
     for module in (tree / "usr/lib/grub/i386-pc").glob("*"):
@@ -151,6 +155,12 @@ def make_bios_core(tree: Path) -> bytes:
     content = core.read_bytes()
     core.unlink()
     return content
+
+
+def compress(raw: Path, qcow2: Path) -> None:
+    """Make the image that travels. zlib: every agent reads it, and a third of the bytes have to travel."""
+    run(["qemu-img", "convert", "-q", "-f", "raw", "-O", "qcow2", "-c", "-m", "8", "-W", raw, qcow2])
+    qcow2.chmod(0o644)
 
 
 def assemble(raw: Path, plan: disk.Layout, tree: Path, core: bytes, ids: _Identity) -> None:

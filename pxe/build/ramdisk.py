@@ -1,4 +1,4 @@
-"""The deploy ramdisk: the official ironic-python-agent in a Debian root file system, as one kernel and one initramfs."""
+"""The deploy ramdisk: the official ironic-python-agent in a Debian system, as kernel and initramfs."""
 
 from __future__ import annotations
 
@@ -22,29 +22,19 @@ AGENT_VERSION = "13.0.0"
 
 
 class Kernel(StrEnum):
-    """Cloud: virtio, NVMe and common cloud NICs only (no SATA!). Generic: every driver Debian has, with firmware."""
+    """Cloud: virtio, NVMe and cloud NICs only (no SATA!). Generic: every driver Debian has, with firmware."""
 
     CLOUD = "cloud"
     GENERIC = "generic"
 
 
 _SYSTEM = ("systemd-sysv", "udev", "kmod", "iproute2", "procps", "python3", "ca-certificates", "chrony")
-# What the agent calls, found by reading its execute() calls and by running it: without psmisc (fuser) writing a
-# qcow2 image fails, without bsdextrautils (hexdump) there are warnings.
+# What the agent calls, found by reading its execute() calls and by running it: without psmisc (fuser)
+# writing a qcow2 image fails, without bsdextrautils (hexdump) there are warnings.
 _TOOLS = (
     *("psmisc", "bsdextrautils", "util-linux", "util-linux-extra", "file", "qemu-utils"),
-    *(
-        "gdisk",
-        "parted",
-        "fdisk",
-        "e2fsprogs",
-        "dosfstools",
-        "mdadm",
-        "lvm2",
-        "nvme-cli",
-        "hdparm",
-        "sg3-utils",
-    ),
+    *("gdisk", "parted", "fdisk", "e2fsprogs", "dosfstools"),
+    *("mdadm", "lvm2", "nvme-cli", "hdparm", "sg3-utils"),
     *("efibootmgr", "smartmontools", "ethtool", "lshw", "dmidecode", "ipmitool", "pciutils", "usbutils"),
 )
 _HARDWARE_TOOLS = ("multipath-tools", "lldpd", "stress-ng", "fio", "mstflint")
@@ -101,7 +91,7 @@ class RamdiskRecipe:
 
     def _install_debian(self, root: Path, workshop: Workshop) -> None:
         packages = (*_SYSTEM, *_TOOLS, *self._kernel_packages(workshop.progress))
-        # INITRD=No: this tree becomes an initramfs, it needs none (kernel-img.conf(5), initramfs-tools' kernel hook).
+        # INITRD=No: this tree becomes an initramfs, it needs none (initramfs-tools' kernel hook reads this).
         wanted = Rootfs(packages, dpkg_options=debian.UNREAD, env={"INITRD": "No"})
         make_rootfs(self.archive, wanted, root, workshop.scratch)
 
@@ -127,7 +117,7 @@ def recipe(kernel: Kernel) -> RamdiskRecipe:
 
 
 def install_agent(root: Path, version: str) -> tuple[str, ...]:
-    """Put the agent and what it needs where the ramdisk's Python looks; pip's own configuration says where from."""
+    """Put the agent where the ramdisk's Python looks for it; pip's own configuration says where from."""
     target = root / site_packages(root).relative_to("/")
     python = target.parts[-2].removeprefix("python")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", str(target)]
@@ -184,7 +174,7 @@ def _keep_only(wants: Path, kept: tuple[str, ...]) -> None:
 
 
 def pack(root: Path, archive: Path, initramfs: Path) -> None:
-    """Make the initramfs: cpio (newc) compressed with zstd, which the kernel unpacks several times faster than gzip."""
+    """Make the initramfs: cpio (newc) and zstd, which the kernel unpacks several times faster than gzip."""
     names = sorted(str(path.relative_to(root)) for path in root.rglob("*"))
     listing = "\0".join([".", *names]).encode() + b"\0"
     run(
