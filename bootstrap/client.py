@@ -8,6 +8,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -39,8 +40,7 @@ class Client:
         """The decoded answer; raises Refused with the seed's words."""
         wanted = {key: value for key, value in (query or {}).items() if value is not None}
         if self.seed_runs:
-            with self._socket_client() as client:
-                answer = client.request(method, path, json=body, params=wanted)
+            answer = self._seed.request(method, path, json=body, params=wanted)
         else:
             answer = asyncio.run(self._inside(method, path, body, wanted))
         if answer.status_code >= 400:
@@ -55,14 +55,15 @@ class Client:
                 raise Refused(_words(answer))
             yield from (json.loads(line) for line in answer.text.splitlines())
             return
-        with self._socket_client() as client, client.stream("POST", path, json=body) as answer:
+        with self._seed.stream("POST", path, json=body) as answer:
             if answer.status_code >= 400:
                 answer.read()
                 raise Refused(_words(answer))
             for line in answer.iter_lines():
                 yield json.loads(line)
 
-    def _socket_client(self) -> httpx.Client:
+    @cached_property
+    def _seed(self) -> httpx.Client:
         transport = httpx.HTTPTransport(uds=str(self.config.socket))
         return httpx.Client(
             transport=transport, base_url="http://seed/v1", headers=self._headers, timeout=120

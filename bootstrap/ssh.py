@@ -49,6 +49,7 @@ class SSH:
             f"UserKnownHostsFile={self.known_hosts}",
             "GlobalKnownHostsFile=/dev/null",
             "StrictHostKeyChecking=yes",
+            "BatchMode=yes",
             "ConnectTimeout=30",
             "ServerAliveInterval=15",
         ]
@@ -61,8 +62,7 @@ class SSH:
 
     def run(self, node: str, script: str, *, stdin: bytes | None = None, timeout: float = 600) -> str:
         """Run a shell script as root on the node's host and return what it printed; raises SSHFailed."""
-        command = [*self.argv(node), "-o", "BatchMode=yes", f"sudo -n sh -euc {shlex.quote(script)}"]
-        command = [*self.argv(node)[:-1], "-o", "BatchMode=yes", self.argv(node)[-1], command[-1]]
+        command = [*self.argv(node), f"sudo -n sh -euc {shlex.quote(script)}"]
         try:
             done = subprocess.run(
                 command, input=stdin or b"", capture_output=True, timeout=timeout, check=False

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from bootstrap.client import Client, Refused
 from bootstrap.compose import MissingKey
 from bootstrap.config import DEFAULT_PATH, read
+from bootstrap.handoff.host import HandoffFailed
 from bootstrap.preflight import PreflightFailed
 from bootstrap.process import SeedFailed
 from bootstrap.serve import AlreadyRunning
@@ -42,6 +43,7 @@ EXPECTED = (
     CommandError,
     DaemonFailed,
     DocumentError,
+    HandoffFailed,
     LoaderMissing,
     ImageError,
     MissingKey,

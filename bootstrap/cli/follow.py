@@ -16,12 +16,18 @@ ENDED = ("done", "failed", "aborted")
 POLL = 1.0
 
 
-def until_done(api: Client, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The runs as they ended. Ctrl-C stops only the watching."""
+def newest_event(api: Client) -> int:
+    """Where the event stream stands now."""
+    newest = api.get("/events", after=-1)
+    return newest[-1]["id"] if newest else 0
+
+
+def until_done(api: Client, runs: list[dict[str, Any]], since: int) -> list[dict[str, Any]]:
+    """The runs as they ended, telling events after number `since`. Ctrl-C stops only the watching."""
     if not runs:
         return []
     names = {node["uuid"]: node["name"] for node in api.get("/nodes")}
-    watcher = _Watcher(api, runs, names)
+    watcher = _Watcher(api, runs, names, since)
     try:
         return watcher.watch()
     except KeyboardInterrupt:
@@ -34,13 +40,12 @@ def until_done(api: Client, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 class _Watcher:
     """Polls the event stream from where the runs began."""
 
-    def __init__(self, api: Client, runs: list[dict[str, Any]], names: dict[str, str]) -> None:
+    def __init__(self, api: Client, runs: list[dict[str, Any]], names: dict[str, str], since: int) -> None:
         self._api = api
         self._runs = {run["id"]: run for run in runs}
         self._names = names
         self._said: dict[str, str] = {}
-        newest = api.get("/events", after=-1)
-        self._newest = newest[-1]["id"] if newest else 0
+        self._newest = since
 
     def watch(self) -> list[dict[str, Any]]:
         with Live(console=out, refresh_per_second=4, transient=True) as live:

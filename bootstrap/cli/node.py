@@ -146,10 +146,11 @@ def _verb(verb: str) -> Callable[..., None]:
         chosen = _choose(api, verb, nodes or [], every)
         if verb in ASKS_FIRST and not yes:
             _confirm(verb, chosen)
+        since = follow.newest_event(api)
         started, refused = _start(api, verb, chosen)
         if not api.seed_runs and started:
             err.print("No seed runs, so nothing moves yet: `undercloud seed start`", style="yellow")
-        ended = follow.until_done(api, started) if wait and api.seed_runs else started
+        ended = follow.until_done(api, started, since) if wait and api.seed_runs else started
         if output is Format.JSON:
             show_json(ended)
         if refused or any(run["state"] in ("failed", "aborted") for run in ended):

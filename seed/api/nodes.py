@@ -34,6 +34,14 @@ class NodeChange(BaseModel):
     macs: tuple[Mac, ...] | None = None
 
 
+class HandedOver(BaseModel):
+    """What a hand-off made of a host, for the journal."""
+
+    model_config = ConfigDict(extra="forbid")
+    role: str | None
+    said: str
+
+
 def routes(context: Context) -> APIRouter:
     """The routes under /nodes."""
     router = APIRouter(prefix="/nodes", tags=["nodes"])
@@ -96,5 +104,11 @@ def routes(context: Context) -> APIRouter:
             facts["instance"] = context.instances.declare(node)
         run = context.conductor.request(Request(node.uuid, verb, who, facts))
         return {"node": view(node.uuid), "run": run_view(run) if run else None}
+
+    @router.post("/{key}/handoff", status_code=204)
+    def handed_over(key: str, said: HandedOver, who: Who) -> None:
+        with store.write() as tx:
+            node = tx.nodes.get(key)
+            tx.events.add("handoff", f"{said.role or 'no role'}: {said.said}", node=node.uuid, who=who)
 
     return router

@@ -1,0 +1,41 @@
+"""Carry files to a host over ssh, as one tar stream into its root file system."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+
+from bootstrap.handoff.host import HostFile
+from bootstrap.ssh import SSH
+
+
+def put(ssh: SSH, node: str, files: tuple[HostFile, ...]) -> None:
+    """Write `files`, owned by root; what is there already is replaced."""
+    ssh.run(node, "tar -x -p -C / --no-same-owner -f -", stdin=_archive(files))
+
+
+def put_once(ssh: SSH, node: str, source: Path, target: str, sha512: str) -> None:
+    """Copy a large file unless the host has it, and compare checksums there."""
+    check = f"echo '{sha512}  {target}' | sha512sum --check --status"
+    present = ssh.run(node, f"test -e {target} && {check} && echo yes || echo no").strip()
+    if present == "yes":
+        return
+    content = source.read_bytes()
+    if hashlib.sha512(content).hexdigest() != sha512:
+        raise ValueError(f"{source} changed since it was built; build it again")
+    ssh.run(
+        node, f"mkdir -p $(dirname {target}); cat > {target}.part; mv {target}.part {target}", stdin=content
+    )
+    ssh.run(node, check)
+
+
+def _archive(files: tuple[HostFile, ...]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for file in files:
+            entry = tarfile.TarInfo(file.path.lstrip("/"))
+            entry.size, entry.mode = len(file.content), file.mode
+            archive.addfile(entry, io.BytesIO(file.content))
+    return buffer.getvalue()
