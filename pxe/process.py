@@ -47,6 +47,10 @@ class ToolMissing(ProcessError):
         self.tool = tool
 
 
+class NotRoot(ProcessError):
+    """The work needs root."""
+
+
 class ToolFailed(ProcessError):
     """The program ran and said no; carries what it was called with and the end of what it printed."""
 
@@ -69,6 +73,12 @@ def require(*tools: str) -> None:
     for tool in tools:
         if shutil.which(tool, path=_PATH) is None:
             raise ToolMissing(tool)
+
+
+def require_root(what: str) -> None:
+    """Raise NotRoot before work that would fail half-way."""
+    if os.geteuid() != 0:
+        raise NotRoot(f"{what} needs root. Run the same command with sudo.")
 
 
 def run(

@@ -13,7 +13,7 @@ from pxe.build.debian import Archive, read_archive, unpack_packages
 from pxe.build.manifest import Kind
 from pxe.build.ramdisk_diet import remove
 from pxe.build.recipe import Product, Workshop, fingerprint
-from pxe.process import ProcessError, require, run
+from pxe.process import ProcessError, require, require_root, run
 
 _ARCHIVE = "image.tar"
 _UNUSED = (
@@ -76,6 +76,7 @@ class ContainerRecipe:
     def make(self, workshop: Workshop) -> Product:
         """Unpack the packages and wrap them up."""
         require("buildah", "dpkg-deb")
+        require_root("Building a container image")
         tree = workshop.scratch / "tree"
         with workshop.progress.phase("Debian packages"):
             packages = unpack_packages(self.archive, self.role.packages, tree, workshop.scratch)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pxe.process import ProcessError, require, run
+from pxe.process import ProcessError, require, require_root, run
 
 _ARCHIVE_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # Acquire options that decide whether a mirror can be reached at all; see apt.conf(5), apt-transport-https(1).
@@ -140,6 +140,7 @@ def parse_acquire(dump: str) -> tuple[str, ...]:
 def make_rootfs(archive: Archive, rootfs: Rootfs, target: Path, work: Path) -> None:
     """Unpack and configure the packages under `target`. Needs root; mounts stay in mmdebstrap's namespace."""
     require("mmdebstrap")
+    require_root("Unpacking a Debian system")
     apt_conf = work / "apt.conf"
     apt_conf.write_text("\n".join([*archive.acquire, 'APT::Install-Recommends "false";', ""]))
     lines = "".join(source.line() + "\n" for source in archive.sources)

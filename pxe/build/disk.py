@@ -88,7 +88,7 @@ def fill_esp(image: Path, esp: Partition, volume_id: str, files: Mapping[str, Pa
 
 
 def fill_root(image: Path, root: Partition, tree: Path, uuid: str) -> None:
-    """Make an ext4 file system in the root partition with the content of `tree`, owners and attributes kept."""
+    """Make an ext4 file system in the root partition with the content of `tree`, owners and all."""
     # Not lazy: else the first boot initialises inode tables in the background, when speed matters.
     options = f"offset={root.start},lazy_itable_init=0,lazy_journal_init=0"
     names = ("-L", "root", "-U", uuid)

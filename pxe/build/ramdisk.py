@@ -37,7 +37,7 @@ _TOOLS = (
     *("mdadm", "lvm2", "nvme-cli", "hdparm", "sg3-utils"),
     *("efibootmgr", "smartmontools", "ethtool", "lshw", "dmidecode", "ipmitool", "pciutils", "usbutils"),
 )
-_HARDWARE_TOOLS = ("multipath-tools", "lldpd", "stress-ng", "fio", "mstflint")
+_HARDWARE_TOOLS = ("multipath-tools", "stress-ng", "fio", "mstflint")
 # Firmware that NICs and storage controllers load from the file system, by archive component.
 _FIRMWARE = {
     "main": ("firmware-linux-free",),
