@@ -18,10 +18,10 @@ def choose() -> str:
     return "kvm" if Path("/dev/kvm").exists() and runs_guest("kvm") else "qemu"
 
 
-def runs_guest(accel: str, patience: float = PATIENCE) -> bool:
+def runs_guest(accel: str, patience: float = PATIENCE, boot_sector: bytes = BOOT_SECTOR) -> bool:
     """Boots a sector that ends the machine at once; a guest that says nothing in time does not run."""
     with tempfile.NamedTemporaryFile() as disk:
-        disk.write(BOOT_SECTOR)
+        disk.write(boot_sector)
         disk.flush()
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             done = subprocess.run(_argv(accel, disk.name), capture_output=True, timeout=patience, check=False)
