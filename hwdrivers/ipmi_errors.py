@@ -19,7 +19,7 @@ from hwdrivers.errors import (
 from hwdrivers.ipmi_session import LoginError, SilenceError
 
 # Completion codes, IPMI 2.0 table 5-2 → what they mean for the caller.
-_BUSY = (0xC0, 0xC4, 0xCE, 0xD0, 0xD1, 0xD2, 0xD5)
+_BUSY = (0xC0, 0xC3, 0xC4, 0xCE, 0xD0, 0xD1, 0xD2, 0xD5)
 _UNSUPPORTED = (0xC1, 0xC2, 0xC9, 0xCB, 0xCC, 0xCD, 0xD6)
 
 # Part of pyghmi's text → our error and what to do. The first match counts.
@@ -62,8 +62,6 @@ def refused(address: BMCAddress, action: str, code: int, text: str) -> BMCError:
         return Busy.at(address, action, seen, "try again in a few seconds")
     if code in _UNSUPPORTED:
         return Unsupported.at(address, action, seen, "this BMC does not do that over IPMI")
-    if code == 0xC3:
-        return BMCTimeout.at(address, action, seen, "try again in a few seconds")
     if code == 0xD4:
         return AccessDenied.at(address, action, seen, "give the user a higher privilege")
     return ProtocolError.at(address, action, seen, "try again, then reset the BMC", retryable=code == 0xFF)

@@ -23,9 +23,8 @@ from pyghmi.exceptions import PyghmiException
 from pyghmi.ipmi import fru
 from pyghmi.ipmi.private import session as pyghmi_session
 
-# Seconds to wait for an answer to the first, second and third sending of one packet. IPMI 2.0 table 6-8 asks
-# for at least five retries on LAN at 100 ms; real BMCs need a second when they are busy, and virtualbmc
-# answers "off" after two.
+# Seconds to wait for an answer to the first, second and third sending of one packet. Real BMCs need a second
+# when they are busy, and virtualbmc 3.3.0 answers a power off only when it is done, after two.
 WAITS = (1.0, 2.0, 3.0)
 
 # (authentication, integrity) in the RMCP+ Open Session Response (IPMI 2.0 tables 13-10, 13-17, 13-18)
@@ -100,7 +99,6 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]
 
     def command(self, netfn: int, command: int, data: tuple[int, ...] = ()) -> dict[str, Any]:
         """Ask one thing. pyghmi's answer: {'code': int, 'data': bytearray} and 'error' when code is not 0."""
-        self._tries = 0
         try:
             answer: dict[str, Any] = self.raw_command(netfn=netfn, command=command, data=data)
         except PyghmiException:  # "Session no longer connected"
@@ -158,6 +156,10 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]
         address = self._peer[4]
         with contextlib.suppress(*_DAMAGED):
             self._handle_ipmi_packet(packet, sockaddr=address, qent=(packet, address, self.socket))
+
+    def raw_command(self, *args: Any, **kwargs: Any) -> Any:
+        self._tries = 0
+        return super().raw_command(*args, **kwargs)
 
     def awaitresponse(self, retry: bool, netfn: int, command: int) -> None:
         if retry:

@@ -78,5 +78,5 @@ def _refused(address: BMCAddress, action: str, error: seen.HTTPError) -> BMCErro
 
 def _network_reason(text: str) -> str:
     """The words of the operating system or of OpenSSL out of four nested messages."""
-    match = re.search(r"\[Errno -?\d+\] ([^'\")]+)", text) or re.search(r"\[SSL[^\]]*\] ([^'\")]+)", text)
+    match = re.search(r"\[Errno -?\d+\] ([^'\")(]+)", text) or re.search(r"\[SSL[^\]]*\] ([^'\")(]+)", text)
     return match[1].strip() if match else text.partition("Error: ")[2] or text

@@ -1,4 +1,4 @@
-"""The two questions that every IPMI BMC answers to strangers, as bytes (IPMI 2.0 sections 13.2 and 22.13).
+"""The two questions that every IPMI BMC answers to strangers (ASF 2.0; IPMI 2.0 section 22.13), as bytes.
 
 Two, since either is missed by somebody: virtualbmc 3.3.0 ignores the presence ping, and some BMCs with strict
 ciphers ignore Get Channel Authentication Capabilities.

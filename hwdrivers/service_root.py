@@ -1,4 +1,4 @@
-"""What a Redfish service tells strangers: its root (DSP0266 section 6.2 asks for no log-in there)."""
+"""What a Redfish service tells strangers: its root (DSP0266 asks for no log-in there)."""
 
 from __future__ import annotations
 

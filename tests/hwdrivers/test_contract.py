@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -181,6 +182,15 @@ def test_a_wrong_password_is_tried_once_and_shown_nowhere(bench: Bench) -> None:
     report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     shown = "".join(line for line in report.format() if "endpoint(bench.address, password=" not in line)
     assert "battery staple" not in shown
+
+
+def test_no_log_shows_a_password(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        bench.open().close()
+        with pytest.raises(AccessDenied):
+            bench.connect(endpoint(bench.address, password="battery staple"))
+    assert PASSWORD not in caplog.text
+    assert "battery staple" not in caplog.text
 
 
 def test_the_right_password_works_after_a_wrong_one(bench: Bench) -> None:

@@ -75,7 +75,7 @@ def test_the_network_once_and_the_disk_for_good(device: BootDevice, flags: int) 
     [
         (0xC0, Busy, True),
         (0xC1, Unsupported, False),
-        (0xC3, BMCTimeout, True),
+        (0xC3, Busy, True),
         (0xD4, AccessDenied, False),
         (0xD5, Busy, True),
         (0xFF, ProtocolError, True),
