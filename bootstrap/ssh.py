@@ -52,6 +52,10 @@ class SSH:
             "BatchMode=yes",
             "ConnectTimeout=30",
             "ServerAliveInterval=15",
+            # One log-in serves all commands to a host: key exchange and PAM cost seconds on a slow CPU.
+            "ControlMaster=auto",
+            f"ControlPath={self.known_hosts.parent}/%C",
+            "ControlPersist=30",
         ]
         identity = ["-i", str(self.identity), "-o", "IdentitiesOnly=yes"] if self.identity else []
         return [*(word for option in options for word in ("-o", option)), *identity]

@@ -44,7 +44,7 @@ def validate(inventory: Path, hosts: tuple[Host, ...]) -> str:
 
 def ping(inventory: Path) -> str:
     """Run the ping module on every host: log-in, Python and sudo work; raises HandoffFailed."""
-    _run("ansible", "--inventory", str(inventory), "all", "--one-line", "--timeout", "60", "-m", "ping")
+    _run("ansible", "--inventory", str(inventory), "all", "--timeout", "60", "-m", "ping")
     return "ansible ping succeeds on all"
 
 

@@ -10,10 +10,24 @@ from pathlib import Path
 from bootstrap.handoff.host import HostFile
 from bootstrap.ssh import SSH
 
+# Unpacked beside the root file system first, so that each file is replaced whole, and only if it differs.
+_INSTALL = """\
+staging=$(mktemp -d /var/tmp/undercloud.XXXXXX)
+trap 'rm -rf "$staging"' EXIT
+tar -x -p --no-same-owner -C "$staging" -f -
+cd "$staging"
+find . -type f | while read -r file; do
+  cmp -s "$file" "/$file" && continue
+  mkdir -p "/$(dirname "$file")"
+  mv "$file" "/$file"
+  echo "$file"
+done
+"""
 
-def put(ssh: SSH, node: str, files: tuple[HostFile, ...]) -> None:
-    """Write `files`, owned by root; what is there already is replaced."""
-    ssh.run(node, "tar -x -p -C / --no-same-owner -f -", stdin=_archive(files))
+
+def put(ssh: SSH, node: str, files: tuple[HostFile, ...]) -> bool:
+    """Write `files`, owned by root; says whether any of them was not there like this already."""
+    return bool(ssh.run(node, _INSTALL, stdin=_archive(files)).strip())
 
 
 def put_once(ssh: SSH, node: str, source: Path, target: str, sha512: str) -> None:

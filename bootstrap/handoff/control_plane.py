@@ -17,6 +17,15 @@ UNIT = "undercloud-etcd.service"
 HEALTH_PORT = 2381
 PATIENCE = 180  # seconds; an emulated CPU takes 30 to start the first container
 
+# The archive's checksum is kept as a name of the image, which tells that this very archive is loaded.
+_LOAD = f"""\
+tag={IMAGE}:$(echo {{sha512}} | cut -c 1-32)
+podman image exists "$tag" && exit
+id=$(podman load --quiet --input {{archive}} | sed -n 's/^Loaded image: *//p' | head -n 1)
+podman tag "$id" "$tag" {IMAGE}:latest
+echo loaded
+"""
+
 
 def unit(host: Host) -> str:
     """The systemd unit. Clients reach etcd on loopback only; the network sees its health and metrics."""
@@ -58,20 +67,15 @@ class ControlPlane:
     def files(self, host: Host) -> tuple[HostFile, ...]:
         return (HostFile(f"/etc/systemd/system/{UNIT}", unit(host).encode()),)
 
-    def activate(self, host: Host, ssh: SSH) -> None:
+    def activate(self, host: Host, ssh: SSH, *, changed: bool) -> None:
         archive = f"/var/lib/undercloud/{self._image.name}.oci.tar"
         put_once(ssh, host.name, self._image.path, archive, self._image.sha512)
-        stamp = "/var/lib/undercloud/etcd.loaded"
+        loaded = ssh.run(host.name, _LOAD.format(archive=archive, sha512=self._image.sha512)).strip()
+        start = "restart" if changed or loaded == "loaded" else "start"
         ssh.run(
             host.name,
-            f'test "$(cat {stamp} 2>/dev/null)" = {self._image.sha512[:32]} || {{\n'
-            f"id=$(podman load --quiet --input {archive} | sed -n 's/^Loaded image: *//p' | head -n 1)\n"
-            f'podman tag "$id" {IMAGE}\n'
-            f"systemctl stop {UNIT} 2>/dev/null || true\n"
-            f"echo {self._image.sha512[:32]} > {stamp}\n"
-            "}\n"
-            "mkdir -p -m 0700 /var/lib/etcd\n"
-            f"systemctl daemon-reload; systemctl enable --quiet {UNIT}; systemctl restart {UNIT}",
+            f"mkdir -p -m 0700 /var/lib/etcd\nsystemctl daemon-reload\n"
+            f"systemctl enable --quiet {UNIT}\nsystemctl {start} {UNIT}",
         )
 
     def check(self, host: Host, ssh: SSH) -> str:

@@ -48,8 +48,8 @@ class RoleHandoff(Protocol):
     def files(self, host: Host) -> tuple[HostFile, ...]:
         """What is put on the host, rendered from values alone."""
 
-    def activate(self, host: Host, ssh: SSH) -> None:
-        """Start what the role is; may be done twice."""
+    def activate(self, host: Host, ssh: SSH, *, changed: bool) -> None:
+        """Start what the role is; what runs already is left alone unless its files `changed`."""
 
     def check(self, host: Host, ssh: SSH) -> str:
         """Prove that it serves, and say in a few words what was seen; raises HandoffFailed."""

@@ -80,12 +80,13 @@ class Kubernetes:
             )
         )
 
-    def activate(self, host: Host, ssh: SSH) -> None:
+    def activate(self, host: Host, ssh: SSH, *, changed: bool) -> None:
+        start = "restart" if changed else "start"
         ssh.run(
             host.name,
             "chmod 0700 /etc/kubernetes\n"
             "modprobe -a overlay br_netfilter; sysctl --quiet --system >/dev/null\n"
-            "systemctl enable --quiet containerd; systemctl restart containerd",
+            f"systemctl enable --quiet containerd; systemctl {start} containerd",
         )
 
     def check(self, host: Host, ssh: SSH) -> str:

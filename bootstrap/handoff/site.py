@@ -69,8 +69,8 @@ class Site:
             if role is None:
                 return Outcome(host, "reachable; no role is declared")
             say(f"{host.name}: becomes {host.role}")
-            put(self._ssh, host.name, role.files(host))
-            role.activate(host, self._ssh)
+            changed = put(self._ssh, host.name, role.files(host))
+            role.activate(host, self._ssh, changed=changed)
             evidence = role.check(host, self._ssh)
         except (HandoffFailed, SSHFailed) as error:
             say(f"{host.name}: {error}")
