@@ -59,6 +59,8 @@ UUID={root_uuid} / ext4 errors=remount-ro 0 1
 UUID={esp_id} /boot/efi vfat umask=0077,nofail,x-systemd.automount,x-systemd.idle-timeout=60 0 2
 """
 
+# netavark is what is installed; left to guess, podman may choose CNI, whose plugins are not.
+_CONTAINERS = '[network]\nnetwork_backend = "netavark"\n'
 _SSHD = "PasswordAuthentication no\nPermitRootLogin prohibit-password\nUseDNS no\n"
 _HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
 # Online as soon as one NIC is: a configured but unplugged one must not delay the later stages by two minutes.
@@ -76,6 +78,9 @@ DISABLED = (
     *("containerd.service", "podman.service", "podman.socket", "podman-restart.service"),
     *("podman-auto-update.service", "podman-auto-update.timer", "remote-fs.target"),
 )
+# podman's CNI network: useless without plugins, and containerd would offer it to Kubernetes as the pod network.
+REMOVED = ("etc/cni/net.d/87-podman-bridge.conflist",)
+
 # target → unit
 ENABLED = {
     "multi-user.target": "systemd-networkd.service",
@@ -104,6 +109,7 @@ def files(root_uuid: str, esp_id: str) -> dict[str, str]:
         "etc/ssh/sshd_config.d/undercloud.conf": _SSHD,
         "etc/systemd/system/systemd-networkd-wait-online.service.d/any.conf": _WAIT_ONLINE,
         "etc/default/locale": "LANG=C.UTF-8\n",
+        "etc/containers/containers.conf": _CONTAINERS,
         "etc/hosts": _HOSTS,
         "etc/hostname": "debian\n",
         # Empty, not missing: every host gets an identity of its own at its first boot (machine-id(5)).

@@ -108,8 +108,9 @@ def configure(tree: Path, ids: _Identity) -> None:
     resolv.unlink(missing_ok=True)
     resolv.symlink_to("../run/systemd/resolve/stub-resolv.conf")
     (tree / "boot/efi").mkdir(exist_ok=True)
-    for key in tree.glob("etc/ssh/ssh_host_*"):
-        key.unlink()
+    for path in (*os_system.REMOVED, "etc/ssh/ssh_host_*"):
+        for found in tree.glob(path):
+            found.unlink()
     _without_mirror_passwords(tree / "etc/apt/sources.list")
 
 
