@@ -11,8 +11,8 @@ from pathlib import Path
 from pxe.build import debian
 from pxe.build.debian import Archive, read_archive, unpack_packages
 from pxe.build.manifest import Kind
-from pxe.build.ramdisk_diet import remove
 from pxe.build.recipe import Product, Workshop, fingerprint
+from pxe.build.tree import remove, write
 from pxe.process import ProcessError, require, require_root, run
 
 _ARCHIVE = "image.tar"
@@ -119,4 +119,4 @@ def furnish(tree: Path, folders: Sequence[str]) -> None:
     if "tmp" in folders:
         (tree / "tmp").chmod(0o1777)
     for path, text in _FILES.items():
-        (tree / path).write_text(text)
+        write(tree, path, text)

@@ -78,8 +78,9 @@ DISABLED = (
     *("containerd.service", "podman.service", "podman.socket", "podman-restart.service"),
     *("podman-auto-update.service", "podman-auto-update.timer", "remote-fs.target"),
 )
-# podman's CNI network: useless without plugins, and containerd would offer it to Kubernetes as the pod network.
-REMOVED = ("etc/cni/net.d/87-podman-bridge.conflist",)
+# podman's CNI network: its plugins are not here, and containerd would offer it to Kubernetes for pods.
+# Host keys: every host makes its own.
+REMOVED = ("etc/cni/net.d/87-podman-bridge.conflist", "etc/ssh/ssh_host_*")
 
 # target → unit
 ENABLED = {

@@ -14,6 +14,7 @@ from pxe.build.disk import MIB
 from pxe.build.manifest import Kind
 from pxe.build.ramdisk import Kernel
 from pxe.build.recipe import Product, Workshop, fingerprint
+from pxe.build.tree import remove, write
 from pxe.process import require, run
 
 _TOOLS = ("mmdebstrap", "sgdisk", "mformat", "mke2fs", "qemu-img")
@@ -55,7 +56,7 @@ class OSRecipe:
         """Install, configure, lay out, compress."""
         require(*_TOOLS)
         tree, raw = workshop.scratch / "root", workshop.scratch / "disk.raw"
-        ids = _Identity.of(self.fingerprint())
+        ids = Identity.of(self.fingerprint())
         with workshop.progress.phase("Debian packages"):
             self._install(tree, workshop)
             packages = debian.installed_packages(tree)
@@ -75,12 +76,14 @@ class OSRecipe:
 
 
 @dataclass(frozen=True)
-class _Identity:
+class Identity:
+    """What tells this image's file systems apart from others'."""
+
     root_uuid: str
     esp_id: str  # XXXX-XXXX, as blkid prints a FAT volume id
 
     @classmethod
-    def of(cls, recipe: str) -> _Identity:
+    def of(cls, recipe: str) -> Identity:
         """The same recipe gives the same identifiers."""
         number = uuid.uuid5(uuid.NAMESPACE_OID, recipe)
         short = number.hex[:8].upper()
@@ -92,12 +95,10 @@ def recipe(name: str, kernel: Kernel) -> OSRecipe:
     return OSRecipe(read_archive(), name, kernel)
 
 
-def configure(tree: Path, ids: _Identity) -> None:
+def configure(tree: Path, ids: Identity) -> None:
     """Write configuration, decide what starts, and remove what must be unique per host."""
     for path, text in os_system.files(ids.root_uuid, ids.esp_id).items():
-        file = tree / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        write(tree, path, text)
     systemd = tree / "etc/systemd/system"
     _disable(systemd, {*os_system.DISABLED, *os_system.MASKED})
     for unit in os_system.MASKED:
@@ -108,9 +109,7 @@ def configure(tree: Path, ids: _Identity) -> None:
     resolv.unlink(missing_ok=True)
     resolv.symlink_to("../run/systemd/resolve/stub-resolv.conf")
     (tree / "boot/efi").mkdir(exist_ok=True)
-    for path in (*os_system.REMOVED, "etc/ssh/ssh_host_*"):
-        for found in tree.glob(path):
-            found.unlink()
+    remove(tree, os_system.REMOVED)
     _without_mirror_passwords(tree / "etc/apt/sources.list")
 
 
@@ -164,7 +163,7 @@ def compress(raw: Path, qcow2: Path) -> None:
     qcow2.chmod(0o644)
 
 
-def assemble(raw: Path, plan: disk.Layout, tree: Path, core: bytes, ids: _Identity) -> None:
+def assemble(raw: Path, plan: disk.Layout, tree: Path, core: bytes, ids: Identity) -> None:
     """Put everything at its place in the disk."""
     boot = (tree / "usr/lib/grub/i386-pc/boot.img").read_bytes()
     disk.partition(raw, plan)

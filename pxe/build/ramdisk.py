@@ -15,6 +15,7 @@ from pxe.build.debian import Archive, Rootfs, make_rootfs, read_archive
 from pxe.build.manifest import Kind
 from pxe.build.progress import Progress
 from pxe.build.recipe import Product, Workshop, fingerprint
+from pxe.build.tree import write
 from pxe.process import ProcessError, require, run
 
 AGENT = "ironic-python-agent"
@@ -149,11 +150,7 @@ def kernel_of(root: Path) -> Path:
 def write_system(root: Path) -> None:
     """Write the agent's units, and start nothing else."""
     for path, (text, mode) in agent_system.FILES.items():
-        file = root / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.unlink(missing_ok=True)
-        file.write_text(text)
-        file.chmod(mode)
+        write(root, path, text, mode)
     for wants in (*root.glob("etc/systemd/system/*.wants"), *root.glob("usr/lib/systemd/system/*.wants")):
         _keep_only(wants, agent_system.KEPT_AT_SYSINIT)
     wanted = root / "etc/systemd/system/multi-user.target.wants"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
+from pxe.build.tree import remove
 from pxe.process import run
 
 # Folders of the kernel's modules; nothing here is a disk, a controller or a wired NIC.
@@ -67,16 +66,6 @@ def _compile(root: Path) -> None:
     """Byte-compile what pip installed. Unchecked: nobody edits a ramdisk, no times to compare."""
     options = ("-q", "-j0", "--invalidation-mode", "unchecked-hash")
     run(["chroot", root, "/usr/bin/python3", "-m", "compileall", *options, "/usr/local/lib"])
-
-
-def remove(folder: Path, patterns: Iterable[str]) -> None:
-    """Delete files and trees; a pattern that matches nothing (another Debian release) is no error."""
-    for pattern in patterns:
-        for found in list(folder.glob(pattern)):
-            if found.is_dir() and not found.is_symlink():
-                shutil.rmtree(found)
-            else:
-                found.unlink(missing_ok=True)
 
 
 def _keep_utc_only(zoneinfo: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 import json
@@ -58,8 +59,11 @@ class Recipe(Protocol):
 
 
 def fingerprint(parameters: Mapping[str, object], sources: Sequence[ModuleType]) -> str:
-    """Hash parameters together with the source of the modules that turn them into an image."""
+    """Hash parameters together with the code of the modules that turn them into an image.
+
+    The syntax tree, not the text: a new comment does not make anybody build again.
+    """
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True, default=str).encode())
     for module in sources:
-        digest.update(inspect.getsource(module).encode())
+        digest.update(ast.dump(ast.parse(inspect.getsource(module))).encode())
     return digest.hexdigest()
