@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,8 +15,9 @@ from seed.store import tables
 class Events:
     """The append-only event table."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, clock: Callable[[], datetime]) -> None:
         self._connection = connection
+        self._clock = clock
 
     def add(
         self, kind: str, message: str, *, node: str | None = None, run: int | None = None, **data: Any
@@ -23,7 +25,7 @@ class Events:
         """Append what happened just now."""
         self._connection.execute(
             sa.insert(tables.event).values(
-                at=datetime.now(UTC), kind=kind, message=message, node=node, run=run, data=data
+                at=self._clock(), kind=kind, message=message, node=node, run=run, data=data
             )
         )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,8 +19,9 @@ _COLUMNS = [column for column in tables.run.c if not column.name.startswith("lea
 class Runs:
     """The walks of verbs on nodes."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, clock: Callable[[], datetime]) -> None:
         self._connection = connection
+        self._clock = clock
 
     def open(
         self,
@@ -34,7 +36,7 @@ class Runs:
         live = self.live(node)
         if live is not None:
             raise Conflict(f"run {live.id} ({live.verb}) is under way on this node")
-        now = datetime.now(UTC)
+        now = self._clock()
         inserted = self._connection.execute(
             sa.insert(tables.run).values(
                 node=node,
@@ -99,7 +101,7 @@ class Runs:
         self._connection.execute(
             sa.update(tables.run)
             .where(tables.run.c.node == node, tables.run.c.state.in_(LIVE))
-            .values(wake_at=datetime.now(UTC))
+            .values(wake_at=self._clock())
         )
 
     def next_wake(self) -> datetime | None:
@@ -115,7 +117,7 @@ class Runs:
         self._connection.execute(
             sa.update(tables.run)
             .where(tables.run.c.state.in_(LIVE))
-            .values(lease=None, lease_until=None, wake_at=datetime.now(UTC))
+            .values(lease=None, lease_until=None, wake_at=self._clock())
         )
         return [_run(row) for row in held]
 

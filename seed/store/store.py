@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -25,9 +26,10 @@ from seed.store.secrets import Secrets
 class Transaction:
     """Everything that is changed through it is saved together, or not at all."""
 
-    def __init__(self, connection: sa.Connection, cipher: Fernet) -> None:
+    def __init__(self, connection: sa.Connection, cipher: Fernet, clock: Callable[[], datetime]) -> None:
         self._connection = connection
         self._cipher = cipher
+        self._clock = clock
 
     @cached_property
     def nodes(self) -> Nodes:
@@ -35,11 +37,11 @@ class Transaction:
 
     @cached_property
     def runs(self) -> Runs:
-        return Runs(self._connection)
+        return Runs(self._connection, self._clock)
 
     @cached_property
     def events(self) -> Events:
-        return Events(self._connection)
+        return Events(self._connection, self._clock)
 
     @cached_property
     def secrets(self) -> Secrets:
@@ -57,9 +59,12 @@ class Transaction:
 class Store:
     """One database; hands out transactions."""
 
-    def __init__(self, path: Path, cipher: Fernet) -> None:
+    def __init__(
+        self, path: Path, cipher: Fernet, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._path = path
         self._cipher = cipher
+        self._clock = clock
         self._engine = sa.create_engine(
             f"sqlite:///{path}", connect_args={"timeout": 30, "isolation_level": None}
         )
@@ -79,13 +84,13 @@ class Store:
     def read(self) -> Iterator[Transaction]:
         """See one consistent state; never waits for a writer."""
         with self._engine.begin() as connection:
-            yield Transaction(connection, self._cipher)
+            yield Transaction(connection, self._cipher, self._clock)
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """Change things; writers queue, so that nobody decides on what is about to change."""
         with self._engine.execution_options(writes=True).begin() as connection:
-            yield Transaction(connection, self._cipher)
+            yield Transaction(connection, self._cipher, self._clock)
 
     def close(self) -> None:
         self._engine.dispose()
