@@ -57,6 +57,7 @@ class Conductor:
         self._clock = clock
         self._jitter = jitter
         self._changed = threading.Condition()
+        self._woken = False
         self._stopping = False
 
     # -- what operators ask ------------------------------------------------------------------------
@@ -105,11 +106,7 @@ class Conductor:
 
     def serve(self) -> None:
         """Walk every run that is due until `stop`; call once no other conductor works on this store."""
-        with self._store.write() as tx:
-            for left in tx.runs.release():
-                tx.events.add(
-                    "run.resumed", f"{left.verb} goes on at {left.step}", node=left.node, run=left.id
-                )
+        self.resume()
         with ThreadPoolExecutor(self._workers, thread_name_prefix="conductor") as pool:
             free = threading.Semaphore(self._workers)
             while not self._stopping:
@@ -121,6 +118,14 @@ class Conductor:
                 else:
                     pool.submit(self._work, run, free)
 
+    def resume(self) -> None:
+        """Take back what a conductor left that is no more; call once no other works on this store."""
+        with self._store.write() as tx:
+            for left in tx.runs.release():
+                tx.events.add(
+                    "run.resumed", f"{left.verb} goes on at {left.step}", node=left.node, run=left.id
+                )
+
     def stop(self) -> None:
         """Let the steps that are being executed finish, and start no more."""
         self._stopping = True
@@ -129,6 +134,7 @@ class Conductor:
     def wake(self) -> None:
         """Something may be due now."""
         with self._changed:
+            self._woken = True
             self._changed.notify_all()
 
     def run_until_idle(self) -> None:
@@ -149,8 +155,9 @@ class Conductor:
             due = tx.runs.next_wake()
         wait = 30.0 if due is None else min(30.0, max(0.0, (due - self._clock()).total_seconds()))
         with self._changed:
-            if not self._stopping and wait > 0:
+            if not self._stopping and not self._woken and wait > 0:
                 self._changed.wait(wait)
+            self._woken = False
 
     # -- one step ----------------------------------------------------------------------------------
 
@@ -207,8 +214,10 @@ class Conductor:
     def _record(self, run: Run, result: Result) -> None:
         with self._store.write() as tx:
             current = tx.runs.get(run.id)
-            if current.finished_at is not None:  # aborted while the step was executed
-                return
+            if current.finished_at is not None or current.cursor != run.cursor:
+                return  # aborted while the step was executed, or its lease ran out and another went on
+            if isinstance(result, Waiting) and current.wake_at != run.wake_at:
+                result = replace(result, poll=timedelta())  # woken while the step was executed
             current = replace(current, memo=run.memo)
             match result:
                 case Complete():

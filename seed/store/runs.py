@@ -75,7 +75,7 @@ class Runs:
 
     def claim(self, worker: str, now: datetime, lease: timedelta) -> Run | None:
         """Take the run that has been due for longest, for `lease`; None when nothing is due."""
-        free = sa.or_(tables.run.c.lease.is_(None), tables.run.c.lease_until < now)
+        free = sa.or_(tables.run.c.lease.is_(None), tables.run.c.lease_until <= now)
         due = (
             sa.select(tables.run.c.id)
             .where(tables.run.c.state.in_(LIVE), tables.run.c.wake_at <= now, free)
@@ -105,10 +105,10 @@ class Runs:
         )
 
     def next_wake(self) -> datetime | None:
-        """When the next run that nobody holds is due."""
-        earliest = sa.select(sa.func.min(tables.run.c.wake_at)).where(
-            tables.run.c.state.in_(LIVE), tables.run.c.lease.is_(None)
-        )
+        """When the next run can be claimed: when it is due, and its lease, if one holds it, has run out."""
+        due, held = tables.run.c.wake_at, tables.run.c.lease_until
+        free_at = sa.case((held > due, held), else_=due)
+        earliest = sa.select(sa.func.min(free_at)).where(tables.run.c.state.in_(LIVE))
         return self._connection.execute(earliest).scalar()
 
     def release(self) -> list[Run]:
