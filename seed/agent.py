@@ -53,41 +53,60 @@ class Command:
 class AgentClient:
     """Talks to one agent."""
 
-    def __init__(self, agent: Agent, token: Secret) -> None:
+    def __init__(self, agent: Agent, token: Secret, *, transport: httpx.BaseTransport | None = None) -> None:
+        """`transport`: what carries the requests in place of the network."""
         self._agent = agent
         self._token = token
+        self._transport = transport
 
     def commands(self) -> list[Command]:
         """What the agent was told since its ramdisk started; proves that it is the one with our token."""
         return [_command(item) for item in self._call("GET")["commands"]]
 
     def start(self, name: str, params: dict[str, Any], *, wait: bool = False) -> Command:
-        """Give the agent a command such as 'standby.prepare_image'; `wait` for the short ones."""
+        """Give the agent a command such as 'standby.prepare_image'; `wait` until it is done."""
         return _command(self._call("POST", {"name": name, "params": params}, wait=str(wait).lower()))
+
+    def do(self, name: str, params: dict[str, Any]) -> Any:
+        """Have a short command done, for its result; raises AgentError when it fails (HTTP says 200 then)."""
+        command = self.start(name, params, wait=True)
+        if not command.succeeded:
+            raise AgentError(f"the agent failed at {name}: {command.error or command.status}")
+        return command.result
 
     def _call(self, method: str, body: Any = None, **query: str) -> Any:
         url = f"{self._agent.url}/v1/commands/"
         query["agent_token"] = self._token.reveal()
         try:
-            with httpx.Client(verify=self._context(), timeout=TIMEOUT, trust_env=False) as client:
+            with httpx.Client(
+                verify=self._context(), timeout=TIMEOUT, trust_env=False, transport=self._transport
+            ) as client:
                 answer = client.request(method, url, params=query, json=body)
         except httpx.HTTPError as error:
             raise AgentUnreachable(
                 f"the agent at {self._agent.url} does not answer: {_words(error)}"
             ) from None
+        except httpx.InvalidURL:
+            raise AgentError(f"the agent said it listens at {self._agent.url!r}, which is no URL") from None
         return self._content(answer)
 
     def _context(self) -> ssl.SSLContext:
         if self._agent.ca is None:
             raise AgentError(f"the agent at {self._agent.url} sent no certificate; an older agent than 6.6?")
-        return ssl.create_default_context(cadata=self._agent.ca)
+        try:
+            return ssl.create_default_context(cadata=self._agent.ca)
+        except (ssl.SSLError, ValueError) as error:
+            raise AgentError(f"the agent at {self._agent.url} sent a broken certificate: {error}") from None
 
     def _content(self, answer: httpx.Response) -> Any:
         if answer.status_code == 401:
             raise AgentError(f"the agent at {self._agent.url} refuses our token: it is not the one we booted")
         if answer.status_code >= 400:
             raise AgentError(f"the agent at {self._agent.url} answers {answer.status_code}: {_fault(answer)}")
-        return answer.json()
+        try:
+            return answer.json()
+        except ValueError:
+            raise AgentError(f"the agent at {self._agent.url} answers something that is no JSON") from None
 
 
 def _command(item: dict[str, Any]) -> Command:

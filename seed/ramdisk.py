@@ -114,7 +114,7 @@ class Ramdisk:
             raise AgentUnreachable(f"node '{node.name}' runs no ramdisk that called home")
         return self._connect(agent, token)
 
-    def once(self, walk: Walk, name: str, params: dict[str, Any]) -> Command:
+    def once(self, walk: Walk, name: str, params: Callable[[], dict[str, Any]]) -> Command:
         """Have a command executed once in this step, however often the step is executed.
 
         The commands that the agent knew before are written down first. After a crash of the seed the agent
@@ -127,5 +127,6 @@ class Ramdisk:
             ours = [c for c in so_far if c.name.split(".")[-1] == name.split(".")[-1] and c.id not in known]
             if ours:
                 return ours[-1]
+        order = params()
         walk.remember(**{f"before {name}": [command.id for command in so_far]})
-        return client.start(name, params)
+        return client.start(name, order)

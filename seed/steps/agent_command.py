@@ -19,19 +19,34 @@ SILENCE = timedelta(minutes=3)  # a busy machine may leave requests unanswered t
 class AgentCommand:
     """Have the agent do one long thing once, and know what became of it when it falls silent."""
 
-    def __init__(self, bmcs: BMCs, ramdisk: Ramdisk) -> None:
+    def __init__(
+        self,
+        bmcs: BMCs,
+        ramdisk: Ramdisk,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._bmcs = bmcs
         self._ramdisk = ramdisk
+        self._clock = clock
 
-    def run(self, walk: Walk, name: str, params: dict[str, Any], done: Callable[[Command], Result]) -> Result:
-        """Waiting while it runs, `done(command)` when it succeeded, Failed with the agent's own words."""
+    def run(
+        self,
+        walk: Walk,
+        name: str,
+        params: Callable[[], dict[str, Any]],
+        done: Callable[[Command], Result],
+    ) -> Result:
+        """Waiting while it runs, `done(command)` when it succeeded, Failed with the agent's own words.
+
+        `params` is called only when the agent has not been told yet.
+        """
         try:
             command = self._ramdisk.once(walk, name, params)
         except AgentUnreachable as error:
             return self._silent(walk, name, error)
-        now = datetime.now(UTC)
         if command.running:
-            walk.remember(heard=now.isoformat())
+            walk.remember(heard=self._clock().isoformat(), silent=None)
             return Waiting(f"the agent to finish {name}")
         if command.succeeded:
             return done(command)
@@ -47,8 +62,9 @@ class AgentCommand:
                     return Failed(f"the machine lost power; {when}. Check its power supply, then ask again")
         except BMCError as trouble:
             when = f"{when}; its BMC neither: {trouble}"
-        since = datetime.fromisoformat(walk.memo.setdefault("silent", datetime.now(UTC).isoformat()))
+        now = self._clock()
+        since = datetime.fromisoformat(walk.memo.get("silent") or now.isoformat())
         walk.remember(silent=since.isoformat())
-        if datetime.now(UTC) - since > SILENCE:
+        if now - since > SILENCE:
             return Failed(f"the agent is silent for {SILENCE.seconds} s; {when}")
         return Waiting(f"the agent to answer again; {when}")

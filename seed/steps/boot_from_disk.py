@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from hwdrivers.bmc import BootDevice, PowerState
 from hwdrivers.power import ensure_power
-from seed.agent import AgentError
 from seed.bmcs import BMCs
 from seed.ramdisk import Ramdisk
 from seed.step import Complete, Result, Walk
@@ -37,7 +36,5 @@ class BootFromDisk:
         return Complete("power-cycled into the operating system", {"power": PowerState.ON.value})
 
     def _flush(self, walk: Walk) -> None:
-        command = self._ramdisk.client(walk.node).start("standby.sync", {}, wait=True)
-        if not command.succeeded:
-            raise AgentError(f"the agent could not flush the disks: {command.error}")
+        self._ramdisk.client(walk.node).do("standby.sync", {})
         walk.remember(flushed=True)

@@ -34,23 +34,21 @@ class EraseMetadata:
             return Failed(wrong)
         if "steps" not in walk.memo:
             self._announce(walk, disks_of(agent.report))
-        params = {
+        order = {
             "node": agent_node(walk.node),
             "ports": [],
             "step": STEP,
             "clean_version": walk.memo["steps"],
         }
         return self._agent.run(
-            walk, "clean.execute_clean_step", params, lambda _: Complete("disk metadata erased")
+            walk, "clean.execute_clean_step", lambda: order, lambda _: Complete("disk metadata erased")
         )
 
     def _announce(self, walk: Walk, disks: str) -> None:
         client = self._ramdisk.client(walk.node)
-        listed = client.start(
-            "clean.get_clean_steps", {"node": agent_node(walk.node), "ports": []}, wait=True
-        )
+        listed = client.do("clean.get_clean_steps", {"node": agent_node(walk.node), "ports": []})
         walk.note("destructive", f"erasing the metadata of {disks}")
-        walk.remember(steps=listed.result["hardware_manager_version"])
+        walk.remember(steps=listed["hardware_manager_version"])
 
 
 def agent_node(node: Node, root_device: dict[str, Any] | None = None) -> dict[str, Any]:

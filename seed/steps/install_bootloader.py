@@ -29,5 +29,8 @@ class InstallBootloader:
         if walk.node.boot_mode != "uefi":
             return Complete("nothing to do for BIOS")
         return self._agent.run(
-            walk, "image.install_bootloader", PARAMETERS, lambda _: Complete("UEFI boot entry written")
+            walk,
+            "image.install_bootloader",
+            lambda: PARAMETERS,
+            lambda _: Complete("UEFI boot entry written"),
         )

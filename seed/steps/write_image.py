@@ -13,7 +13,7 @@ from profiles.hosts import RootDevice
 from pxe.images import ImageError, OSImage
 from seed.images import Images
 from seed.instances import Instances
-from seed.model import Instance, Node
+from seed.model import Instance
 from seed.ramdisk import Ramdisk
 from seed.step import Complete, Failed, Result, Walk
 from seed.steps.agent_command import AgentCommand
@@ -52,7 +52,7 @@ class WriteImage:
         return self._agent.run(
             walk,
             "standby.prepare_image",
-            self._order(node, image),
+            lambda: self._order(walk, image),
             lambda _: Complete(f"'{image.name}' is on {describe(disk)}", {"instance": written}),
         )
 
@@ -60,21 +60,22 @@ class WriteImage:
         """Tell the agent which disk, by serial where it has one, and journal what is about to be lost."""
         hint = {"serial": f"s== {disk.serial}"} if disk.serial else {"name": f"s== {disk.name}"}
         client = self._ramdisk.client(walk.node)
-        client.start("deploy.get_deploy_steps", {"node": agent_node(walk.node, hint), "ports": []}, wait=True)
+        client.do("deploy.get_deploy_steps", {"node": agent_node(walk.node, hint), "ports": []})
         walk.note("destructive", f"writing '{image.name}' over {describe(disk)}", serial=disk.serial)
         walk.remember(announced=True)
 
-    def _order(self, node: Node, image: OSImage) -> dict[str, Any]:
-        drive = gzip.compress(self._instances.config_drive(node), mtime=0)
+    def _order(self, walk: Walk, image: OSImage) -> dict[str, Any]:
+        drive = gzip.compress(self._instances.config_drive(walk.node), mtime=0)
         info = {
-            "id": image.sha512[:32],
+            # The agent writes no image whose id it wrote before, be it to another disk: one id for each run.
+            "id": f"{image.sha512[:32]}-{walk.run.id}",
             "urls": [self._images.url(image)],
             "disk_format": image.disk_format,
             "container_format": "bare",
             "os_hash_algo": "sha512",
             "os_hash_value": image.sha512,
             "image_type": "whole-disk",
-            "node_uuid": node.uuid,
+            "node_uuid": walk.node.uuid,
             "stream_raw_images": image.disk_format == "raw",
         }
         return {"image_info": info, "configdrive": base64.b64encode(drive).decode()}
