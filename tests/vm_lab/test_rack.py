@@ -27,21 +27,20 @@ def down(lab: Lab) -> None:
     assert lab.traces() == dict.fromkeys(lab.traces(), NOTHING)
 
 
-def killed_at(lab: Lab, line: str) -> None:
-    """`lab up`, killed when it says that line."""
-    process = subprocess.Popen(
-        lab.argv("up"), env=lab.env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )
-    assert process.stderr
-    said = []
-    for said_now in process.stderr:
-        said.append(said_now)
-        if line in said_now:
-            break
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stderr.close()
-    assert line in said[-1], said
+def stopped_at(lab: Lab, line: str, signal_number: signal.Signals) -> tuple[int, str]:
+    """`lab up`, ended when it says that line: its exit status, and all it said."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        lab.argv("up"), env=lab.env, stderr=pipe, stdout=subprocess.DEVNULL, text=True
+    ) as up:
+        assert up.stderr
+        said = ""
+        while line not in said:
+            said += up.stderr.readline() or f"\nended without saying {line!r}: {line}"
+        up.send_signal(signal_number)
+        rest = up.stderr.read() if signal_number is not signal.SIGKILL else ""
+    assert "ended without" not in said, said
+    return up.returncode, said + rest
 
 
 def test_a_rack_comes_up_powered_off_and_goes_without_a_trace(lab: Lab) -> None:
@@ -51,7 +50,10 @@ def test_a_rack_comes_up_powered_off_and_goes_without_a_trace(lab: Lab) -> None:
     assert seen["daemons"] == {"libvirtd": True, "virtualbmc": True, "redfish-node-3": True}
     assert lab.traces()["namespaces"] == [seen["namespace"]]
     # Somebody's own process inside the rack, as the seed's will be.
-    with subprocess.Popen(lab.argv("exec", "--", "sleep", "infinity"), env=lab.env) as stranger:
+    stay = lab.argv("exec", "--", "sh", "-c", "echo inside; exec sleep infinity")
+    with subprocess.Popen(stay, env=lab.env, stdout=subprocess.PIPE, text=True) as stranger:
+        assert stranger.stdout
+        assert stranger.stdout.readline() == "inside\n"
         down(lab)
         assert stranger.wait() == -signal.SIGTERM
     assert "there is none" in lab("down").stdout
@@ -67,13 +69,22 @@ def test_up_again_changes_nothing(standing_rack: Lab) -> None:
 
 @pytest.mark.parametrize("line", ["network namespace", "libvirtd", "powered off", "BMCs"])
 def test_up_killed_in_the_middle_can_be_removed(lab: Lab, line: str) -> None:
-    killed_at(lab, line)
+    stopped_at(lab, line, signal.SIGKILL)
+    down(lab)
+
+
+def test_up_interrupted_says_how_to_go_on_and_how_to_clear_away(lab: Lab) -> None:
+    status, said = stopped_at(lab, "libvirtd", signal.SIGINT)
+    assert status == 130
+    assert f"Go on: undercloud lab up --name {lab.name}" in said
+    assert f"Remove the rack: vm-lab/run down --name {lab.name}" in said
+    assert "Traceback" not in said
     down(lab)
 
 
 @pytest.mark.parametrize("line", ["libvirtd", "BMCs"])
 def test_up_killed_in_the_middle_can_be_repaired(lab: Lab, line: str) -> None:
-    killed_at(lab, line)
+    stopped_at(lab, line, signal.SIGKILL)
     up(lab)
     assert all(lab.status()["daemons"].values())
     assert lab.power() == ALL_OFF

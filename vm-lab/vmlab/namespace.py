@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -81,9 +82,17 @@ def inhabitants(name: str) -> list[Process]:
     """Every living process in the namespace except this one and those that started it."""
     if not exists(name):
         return []
-    ours = _ourselves()
-    found = (int(pid) for pid in run("ip", "netns", "pids", name).split())
-    return [process for pid in found if pid not in ours and (process := Process.of(pid))]
+    ours, here = _ourselves(), (NAMES / name).stat()
+    pids = (int(folder.name) for folder in Path("/proc").glob("[0-9]*"))
+    found = (Process.of(pid) for pid in pids if pid not in ours)
+    return [process for process in found if process and _lives_in(process, here)]
+
+
+def _lives_in(process: Process, namespace: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(Path(f"/proc/{process.pid}/ns/net").stat(), namespace)
+    except OSError:
+        return False
 
 
 def _ourselves() -> set[int]:
@@ -98,18 +107,12 @@ def _ourselves() -> set[int]:
 
 def clear(name: str, patience: float = 10.0) -> None:
     """Ends every process inside: asked first, then killed, and waited for."""
-    for signal_number, wait in (
-        (signal.SIGTERM, patience),
-        (signal.SIGKILL, patience),
-        (signal.SIGKILL, patience),
-    ):
-        processes = inhabitants(name)
-        if not processes:
-            return
+    for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
+        processes, deadline = inhabitants(name), time.monotonic() + patience
         for process in processes:
-            process.signal(signal_number)
+            process.signal(number)
         for process in processes:
-            process.wait(wait)
+            process.wait(max(0.0, deadline - time.monotonic()))
     left = inhabitants(name)
     if left:
         raise LabError(f"processes in {name} do not end: {', '.join(str(process.pid) for process in left)}")
