@@ -7,10 +7,11 @@ import random
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_never
 
+from hwdrivers.credentials import Secret
 from hwdrivers.errors import BMCError
 from seed.agent import AgentError
 from seed.lifecycle import Lifecycle, Transition, VerbRefused
@@ -29,12 +30,16 @@ SEEN = ("boot.", "agent.", "power.")  # events that tell where a machine got to
 
 @dataclass(frozen=True)
 class Request:
-    """What an operator asks of a node; `facts` are saved with the run, such as the instance to deploy."""
+    """What an operator asks of a node; `facts` are saved with the run, such as the instance to deploy.
+
+    `secrets`, by name, are saved with them: a request that is refused changes none.
+    """
 
     node: str
     verb: str
     who: str
     facts: Mapping[str, Any]
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
 
 
 class Conductor:
@@ -77,6 +82,8 @@ class Conductor:
             if live is not None:
                 raise Conflict(f"node '{node.name}': run {live.id} ({live.verb}) is under way")
             tx.nodes.update(node.uuid, last_error=None, **request.facts)
+            for name, secret in request.secrets.items():
+                tx.secrets.put(node.uuid, name, secret)
             run = None
             if steps:
                 run = tx.runs.open(node.uuid, request.verb, request.who, steps, transition.return_to, {})
@@ -293,7 +300,7 @@ class Conductor:
         last = f"; last seen {seen.at:%H:%M:%S} UTC: {seen.message}" if seen else ""
         message = f"{run.step}: {result.reason}{last}"
         tx.events.add("step.failed", message, node=run.node, run=run.id, step=run.step)
-        tx.nodes.update(run.node, last_error=message)
+        tx.nodes.update(run.node, last_error=message, **result.facts)
         self._move_by(tx, run, "fail")
         self._end(tx, run, RunState.FAILED, message)
 

@@ -33,8 +33,11 @@ class Instances:
         self._images = images
         self._base_url = base_url
 
-    def declare(self, node: Node) -> Instance:
-        """The instance that `node` should become; everything that can be checked now is. NotDeployable."""
+    def declare(self, node: Node) -> tuple[Instance, dict[str, Secret]]:
+        """The instance that `node` should become, and its secrets by name; nothing is stored yet.
+
+        Everything that can be checked now is; raises NotDeployable.
+        """
         try:
             host = self._host(node)
             image = self._images.verified(host.image)
@@ -42,9 +45,7 @@ class Instances:
             raise NotDeployable(f"node '{node.name}': {error}") from error
         self._check_disk(node, host, image)
         private, public = _new_host_key()
-        with self._store.write() as tx:
-            tx.secrets.put(node.uuid, HOST_KEY, private)
-        return Instance(
+        instance = Instance(
             image=image.name,
             sha512=image.sha512,
             hostname=host.hostname or node.name,
@@ -53,6 +54,7 @@ class Instances:
             ssh_host_key=public,
             root_device=host.root_device.model_dump(exclude_none=True) if host.root_device else None,
         )
+        return instance, {HOST_KEY: private}
 
     def config_drive(self, node: Node) -> bytes:
         """The config drive of the node's instance; it holds the host's private key."""

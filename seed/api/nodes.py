@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter
@@ -99,10 +100,11 @@ def routes(context: Context) -> APIRouter:
         with store.read() as tx:
             node = tx.nodes.get(key)
         transition = context.conductor.check(node, verb)
-        facts: dict[str, Any] = {}
+        request = Request(node.uuid, verb, who, {})
         if transition.target == "deploying":
-            facts["instance"] = context.instances.declare(node)
-        run = context.conductor.request(Request(node.uuid, verb, who, facts))
+            instance, secrets = context.instances.declare(node)
+            request = replace(request, facts={"instance": instance}, secrets=secrets)
+        run = context.conductor.request(request)
         return {"node": view(node.uuid), "run": run_view(run) if run else None}
 
     @router.post("/{key}/handoff", status_code=204)
