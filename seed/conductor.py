@@ -18,7 +18,7 @@ from seed.lifecycle import Lifecycle, Transition, VerbRefused
 from seed.model import Node, Run, RunState
 from seed.step import Complete, Failed, Result, Step, Waiting, Walk
 from seed.store import Store, Transaction
-from seed.store.errors import Conflict
+from seed.store.errors import Conflict, WrongKey
 from seed.verbs import steps_for
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ class Conductor:
     def _abort(self, tx: Transaction, node: Node, transition: Transition, who: str) -> Run | None:
         run = tx.runs.live(node.uuid)
         if run is not None:
-            step = self._steps[run.step] if run.step else None
+            step = self._steps.get(run.step or "")
             if step is not None and not step.abortable:
                 raise VerbRefused(f"step {step.name} cannot be interrupted safely; wait until it is done")
             self._end(tx, run, RunState.ABORTED, f"aborted by {who}")
@@ -187,13 +187,18 @@ class Conductor:
     def _execute(self, node: Node, run: Run) -> Result:
         if run.step is None:
             raise AssertionError("a live run stands at a step")
-        step = self._steps[run.step]
+        step = self._steps.get(run.step)
+        if step is None:
+            return Failed("this release has no such step; ask for the verb again")
         if self._clock() - run.step_started_at > step.timeout:
-            return Failed(f"not done after {_duration(step.timeout)}")
+            waited = f"; it waited for {run.reason}" if run.reason else ""
+            return Failed(f"not done after {_duration(step.timeout)}{waited}")
         try:
             return step.execute(self._view(node, run))
         except (BMCError, AgentError) as error:
             return Failed(str(error), retryable=error.retryable)
+        except WrongKey as error:
+            return Failed(str(error))
         except Exception as error:
             log.exception("run %d: step %s is broken", run.id, step.name)
             return Failed(

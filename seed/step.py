@@ -29,10 +29,11 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Failed:
-    """It went wrong; `retryable` says whether trying again could help."""
+    """It went wrong; `retryable` says whether trying again could help. `facts` were learnt on the way."""
 
     reason: str
     retryable: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 Result = Complete | Waiting | Failed

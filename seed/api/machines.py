@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, PlainTextResponse
 from pydantic import BaseModel, Field
 
@@ -16,6 +17,7 @@ from hwdrivers.agent_inventory import from_agent
 from hwdrivers.credentials import Secret
 from pxe.images import ImageError
 from pxe.ipxe import entry_script
+from seed.api.bodies import refuse_body
 from seed.boot import Boot
 from seed.images import Images
 from seed.instances import Instances
@@ -47,6 +49,7 @@ def create(
 ) -> FastAPI:
     """The application on the provisioning network; `wake` has the run looked at that a call is about."""
     app = FastAPI(title="undercloud, for machines", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_exception_handler(RequestValidationError, refuse_body)
     _boot_routes(app, boot, images, base_url)
     _agent_routes(app, store, ramdisk, wake)
     _host_routes(app, store, instances, wake)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.exceptions import RequestValidationError
 
 from hwdrivers.address import AddressError
 from hwdrivers.errors import BMCError
 from hwdrivers.targets import RangeError
 from pxe.images import ImageError
 from seed.api import credentials, discoveries, nodes, profiles, runs
+from seed.api.bodies import refuse_body
 from seed.api.context import Context
 from seed.instances import NotDeployable
 from seed.lifecycle import VerbRefused
-from seed.store.errors import Conflict, NotFound
+from seed.store.errors import Conflict, NotFound, WrongKey
 
-# What went wrong, and how HTTP says it: 404 not there, 409 not now, 422 not like this, 502 the BMC.
+# What went wrong, and how HTTP says it: 404 not there, 409 not now, 422 not like this, 500 here, 502 the BMC.
 STATUS: dict[type[Exception], int] = {
     NotFound: 404,
     Conflict: 409,
@@ -25,6 +26,7 @@ STATUS: dict[type[Exception], int] = {
     RangeError: 422,
     ImageError: 422,
     BMCError: 502,
+    WrongKey: 500,
 }
 
 
@@ -35,6 +37,7 @@ def create(context: Context) -> FastAPI:
         app.include_router(module.routes(context), prefix="/v1")
     for kind, status in STATUS.items():
         app.add_exception_handler(kind, _handler(status))
+    app.add_exception_handler(RequestValidationError, refuse_body)
 
     @app.get("/v1/health")
     def health() -> dict[str, str]:

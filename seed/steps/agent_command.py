@@ -59,7 +59,8 @@ class AgentCommand:
         try:
             with self._bmcs.open(walk.node) as bmc:
                 if bmc.power_state() is PowerState.OFF:
-                    return Failed(f"the machine lost power; {when}. Check its power supply, then ask again")
+                    reason = f"the machine lost power; {when}. Check its power supply, then ask again"
+                    return Failed(reason, facts={"power": PowerState.OFF.value})
         except BMCError as trouble:
             when = f"{when}; its BMC neither: {trouble}"
         now = self._clock()

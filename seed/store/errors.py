@@ -7,5 +7,9 @@ class NotFound(LookupError):
     """Nothing of that name is in the store."""
 
 
+class WrongKey(RuntimeError):
+    """The stored secrets were encrypted with another key than the one in use."""
+
+
 class Conflict(ValueError):
     """It would contradict what is in the store, or somebody else was quicker."""

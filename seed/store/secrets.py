@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 
 from hwdrivers.credentials import Secret
 from seed.store import tables
-from seed.store.errors import NotFound
+from seed.store.errors import NotFound, WrongKey
 
 
 class Secrets:
@@ -26,12 +26,12 @@ class Secrets:
         )
 
     def find(self, scope: str, name: str) -> Secret | None:
-        """The secret, or None; raises InvalidToken when the key file is not the one it was made with."""
+        """The secret, or None; raises WrongKey when the key file is not the one it was made with."""
         here = sa.select(tables.secret.c.ciphertext).where(
             tables.secret.c.scope == scope, tables.secret.c.name == name
         )
         ciphertext = self._connection.execute(here).scalar()
-        return None if ciphertext is None else Secret(self._cipher.decrypt(ciphertext).decode())
+        return None if ciphertext is None else self._decrypt(ciphertext, scope, name)
 
     def get(self, scope: str, name: str) -> Secret:
         """The secret; raises NotFound."""
@@ -46,3 +46,12 @@ class Secrets:
         if name is not None:
             statement = statement.where(tables.secret.c.name == name)
         self._connection.execute(statement)
+
+    def _decrypt(self, ciphertext: bytes, scope: str, name: str) -> Secret:
+        try:
+            return Secret(self._cipher.decrypt(ciphertext).decode())
+        except InvalidToken:
+            raise WrongKey(
+                f"the secret '{name}' of {scope} was encrypted with another key than the one in use: put the "
+                "key file that belongs to this store back from a backup, or enter the secret anew"
+            ) from None
