@@ -55,15 +55,8 @@ class Declarations:
         except AmbiguousProfile as error:
             raise Conflict(str(error)) from error
         if host.name and host.name != node.name:
-            _check_free(tx, host.name)
             tx.nodes.update(node.uuid, name=host.name)
         missing = [mac for mac in host.macs if mac not in node.macs]
         if missing:
             tx.nodes.set_macs(node.uuid, (*node.macs, *missing))
         return True
-
-
-def _check_free(tx: Transaction, name: str) -> None:
-    taken = [other for other in tx.nodes.all() if other.name == name]
-    if taken:
-        raise Conflict(f"the name '{name}' is node {taken[0].bmc} already")

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from hwdrivers.address import BMCAddress
-from profiles.hosts import Mac
+from profiles.hosts import HostName, Mac
 from seed.api.context import Context, Who, node_view, run_view
 from seed.conductor import Request
 from seed.declarations import new_node
@@ -22,7 +22,7 @@ class NewNode(BaseModel):
     model_config = ConfigDict(extra="forbid")
     bmc: str
     credentials: str
-    name: str | None = None
+    name: HostName | None = None
     macs: tuple[Mac, ...] = ()
 
 
@@ -30,7 +30,7 @@ class NodeChange(BaseModel):
     """What can be changed by hand."""
 
     model_config = ConfigDict(extra="forbid")
-    name: str | None = None
+    name: HostName | None = None
     credentials: str | None = None
     macs: tuple[Mac, ...] | None = None
 

@@ -23,9 +23,7 @@ class Nodes:
     def add(self, node: Node) -> None:
         """Enrol a machine; raises Conflict when its name, BMC or a MAC is taken."""
         for column, value in (("name", node.name), ("bmc", node.bmc)):
-            taken = self._find(tables.node.c[column] == value)
-            if taken:
-                raise Conflict(f"{column} {value} is node '{taken.name}' already")
+            self._refuse_taken(column, value, node.uuid)
         values = {
             key: value for key, value in asdict(node).items() if key not in ("macs", "inventory", "instance")
         }
@@ -77,6 +75,8 @@ class Nodes:
         macs = facts.pop("macs", None)
         if macs is not None:
             self.set_macs(uuid, macs)
+        if "name" in facts:
+            self._refuse_taken("name", facts["name"], uuid)
         if not facts:
             return
         if "inventory" in facts and facts["inventory"] is not None:
@@ -115,6 +115,11 @@ class Nodes:
 
     def agents(self) -> list[Agent]:
         return [_agent(row._mapping) for row in self._connection.execute(sa.select(tables.agent))]
+
+    def _refuse_taken(self, column: str, value: str, uuid: str) -> None:
+        taken = self._find(tables.node.c[column] == value)
+        if taken is not None and taken.uuid != uuid:
+            raise Conflict(f"{column} {value} is node '{taken.name}' already")
 
     def _find(self, criterion: sa.ColumnElement[bool]) -> Node | None:
         row = self._connection.execute(sa.select(tables.node).where(criterion)).one_or_none()
