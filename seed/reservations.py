@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,9 +19,14 @@ class Reservations:
         self._store = store
         self._hosts_file = hosts_file
         self._reload = reload
+        self._one_at_a_time = threading.Lock()
 
     def refresh(self) -> None:
         """Write the file and have it read again, if anything changed."""
+        with self._one_at_a_time:
+            self._refresh()
+
+    def _refresh(self) -> None:
         with self._store.read() as tx:
             nodes, profiles = tx.nodes.all(), tx.documents.profiles()
         text = render_hosts([entry for node in nodes for entry in _of(node, profiles)])
