@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -22,9 +22,18 @@ LOGINS_AT_ONCE = 16
 class Discovery:
     """Finds BMCs; what it finds is told as documents, one after another."""
 
-    def __init__(self, store: Store, declarations: Declarations) -> None:
+    def __init__(
+        self,
+        store: Store,
+        declarations: Declarations,
+        *,
+        find: Callable[..., AsyncIterator[Finding]] = find_bmcs,
+        identify: Callable[[Finding, Credentials], Identity | BMCError] = identify,
+    ) -> None:
         self._store = store
         self._declarations = declarations
+        self._find = find
+        self._identify = identify
 
     def prepare(self, ranges: list[str], credentials: str) -> tuple[tuple[IPAddress, ...], Credentials]:
         """Check the request before anything is sent; raises RangeError or NotFound."""
@@ -43,9 +52,11 @@ class Discovery:
             steps.put_nowait({"progress": {"probed": probed, "total": total, "found": len(findings)}})
 
         async def sweep() -> None:
-            async for finding in find_bmcs(targets, Plan(), progress=progress):
-                findings.append(finding)
-            steps.put_nowait(None)
+            try:
+                async for finding in self._find(targets, Plan(), progress=progress):
+                    findings.append(finding)
+            finally:
+                steps.put_nowait(None)
 
         task = asyncio.create_task(sweep())
         while (step := await steps.get()) is not None:
@@ -65,7 +76,7 @@ class Discovery:
     ) -> dict[str, Any]:
         """One row: what the machine told, and what became of it."""
         best = machine.best
-        answer = identify(best, login)
+        answer = self._identify(best, login)
         identity = (
             answer if isinstance(answer, Identity) else Identity(vendor=best.vendor, model=best.product)
         )
