@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -19,6 +17,7 @@ from seed.store import Store
 
 HOST_KEY = "ssh-host-key"
 HOME = "instance.home"
+OFF = "power.off"  # journaled by boot_from_disk before it switches on
 
 
 class NotDeployable(ValueError):
@@ -82,10 +81,11 @@ class Instances:
             tx.events.add(HOME, "the operating system called home", node=node.uuid)
             tx.runs.wake(node.uuid)
 
-    def is_home(self, node: Node, *, since: datetime) -> bool:
+    def is_home(self, node: Node) -> bool:
+        """Whether the operating system called since the machine was switched off to boot it."""
         with self._store.read() as tx:
-            event = tx.events.latest(node.uuid, prefixes=(HOME,))
-        return event is not None and event.at >= since
+            event = tx.events.latest(node.uuid, prefixes=(HOME, OFF))
+        return event is not None and event.kind == HOME
 
     def settle(self, node: Node) -> None:
         """The host has its private key, or is gone: the seed forgets the key."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 from hwdrivers.bmc import BootDevice, PowerState
 from hwdrivers.power import ensure_power
 from seed.bmcs import BMCs
+from seed.instances import OFF
 from seed.ramdisk import Ramdisk
 from seed.step import Complete, Result, Walk
 
@@ -29,6 +30,7 @@ class BootFromDisk:
         with self._bmcs.open(walk.node) as bmc:
             if "off" not in walk.memo:  # else the seed restarted, and the system may be booting already
                 ensure_power(bmc, PowerState.OFF)
+                walk.note(OFF, "powered off, to boot from disk next")
                 walk.remember(off=True)
             bmc.set_boot_device(BootDevice.DISK)
             ensure_power(bmc, PowerState.ON)

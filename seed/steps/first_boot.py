@@ -22,7 +22,7 @@ class FirstBoot:
         self._instances = instances
 
     def execute(self, walk: Walk) -> Result:
-        if self._instances.is_home(walk.node, since=walk.run.step_started_at):
+        if self._instances.is_home(walk.node):
             self._instances.settle(walk.node)
             return Complete("the operating system called home")
         with self._bmcs.open(walk.node) as bmc:
