@@ -39,7 +39,8 @@ def choose_disk(report: Inventory, hints: RootDevice | None, image_bytes: int) -
         raise NoSuchDisk(
             f"{len(disks)} disks fit the root device hints {_words(hints)}; there are: {disks_of(report)}"
         )
-    large = [disk for disk in disks if disk.size_bytes is None or disk.size_bytes >= image_bytes]
+    # A disk whose size nobody tells is taken only where hints name it.
+    large = [disk for disk in disks if (disk.size_bytes or (image_bytes if hints else 0)) >= image_bytes]
     if not large:
         raise NoSuchDisk(
             f"the image needs {image_bytes / GIB:.1f} GiB, more than a fitting disk has; there are: "
