@@ -29,16 +29,27 @@ class LookupRefused(Exception):
 class Ramdisk:
     """What the seed knows of the agents in its nodes' ramdisks."""
 
-    def __init__(self, store: Store, connect: Callable[[Agent, Secret], AgentClient] = AgentClient) -> None:
+    def __init__(
+        self,
+        store: Store,
+        connect: Callable[[Agent, Secret], AgentClient] = AgentClient,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._store = store
         self._connect = connect
+        self._clock = clock
 
     # -- what a ramdisk says ---------------------------------------------------------------------
 
     def reported(self, node: Node, address: str, inventory: Inventory) -> None:
-        """An agent that just started posted what it found in the machine."""
+        """An agent that just started posted what it found in the machine; raises LookupRefused."""
         with self._store.write() as tx:
+            if tx.nodes.get(node.uuid).next_boot is not NextBoot.RAMDISK:
+                raise LookupRefused(f"node '{node.name}' is not to run a ramdisk now")
             agent = tx.nodes.agent(node.uuid) or Agent(node.uuid, address)
+            if agent.heartbeat_at is not None:  # disks are chosen by the report of the agent with the token
+                raise LookupRefused(f"an agent of node '{node.name}' is at work already")
             tx.nodes.put_agent(replace(agent, address=address, report=inventory))
             tx.events.add("agent.report", f"the agent at {address} reported its hardware", node=node.uuid)
             tx.runs.wake(node.uuid)
@@ -49,7 +60,7 @@ class Ramdisk:
         An answer can get lost, so the same address gets the same token until its first heartbeat.
         """
         with self._store.write() as tx:
-            if node.next_boot is not NextBoot.RAMDISK:
+            if tx.nodes.get(node.uuid).next_boot is not NextBoot.RAMDISK:
                 raise LookupRefused(f"node '{node.name}' is not to run a ramdisk now")
             agent = tx.nodes.agent(node.uuid) or Agent(node.uuid, address)
             if agent.heartbeat_at is not None or agent.address != address:
@@ -68,7 +79,7 @@ class Ramdisk:
                 return False
             if agent.heartbeat_at is None:
                 tx.events.add("agent.heartbeat", f"the agent at {agent.address} is ready", node=node.uuid)
-            now = datetime.now(UTC)
+            now = self._clock()
             tx.nodes.put_agent(replace(agent, heartbeat_at=now, url=url, ca=ca, version=version))
             tx.runs.wake(node.uuid)
             return True
@@ -95,15 +106,18 @@ class Ramdisk:
             agent = tx.nodes.agent(node.uuid)
         return agent if agent and agent.heartbeat_at else None
 
-    def alive(self, node: Node) -> bool:
-        """Whether the ramdisk runs now, proven by an answer under our token and the pinned certificate."""
-        if self.agent(node) is None:
+    def idle(self, node: Node) -> bool:
+        """Whether the ramdisk runs now and can be worked with, proven by an answer under our token.
+
+        An agent whose report got lost, or that is still busy for a run that has ended, is to be booted anew.
+        """
+        agent = self.agent(node)
+        if agent is None or agent.report is None:
             return False
         try:
-            self.client(node).commands()
+            return not any(command.running for command in self.client(node).commands())
         except AgentError:
             return False
-        return True
 
     def client(self, node: Node) -> AgentClient:
         """A client for the node's agent; raises AgentUnreachable when there is none."""

@@ -21,7 +21,7 @@ from seed.api.bodies import refuse_body
 from seed.boot import Boot
 from seed.images import Images
 from seed.instances import Instances
-from seed.model import NextBoot, Node
+from seed.model import Node
 from seed.ramdisk import HEARTBEAT_TIMEOUT, LookupRefused, Ramdisk
 from seed.store import Store
 from seed.store.errors import Conflict, NotFound
@@ -93,9 +93,11 @@ def _agent_routes(app: FastAPI, store: Store, ramdisk: Ramdisk, wake: Callable[[
     def report(document: dict[str, Any], request: Request) -> dict[str, str]:
         inventory = from_agent(document)
         node = _node_of(store, [nic.mac for nic in inventory.nics if nic.mac])
-        if node.next_boot is not NextBoot.RAMDISK:
-            raise HTTPException(409, f"node '{node.name}' is not to run a ramdisk now")
-        ramdisk.reported(node, _client(request), inventory)
+        try:
+            ramdisk.reported(node, _client(request), inventory)
+        except LookupRefused as error:
+            raise HTTPException(409, str(error)) from error
+        wake()
         return {"uuid": node.uuid}
 
     @app.get("/v1/lookup")

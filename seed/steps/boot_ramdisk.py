@@ -28,7 +28,7 @@ class BootRamdisk:
     def execute(self, walk: Walk) -> Result:
         if "power on" in walk.memo:
             return self._look(walk)
-        if self._ramdisk.alive(walk.node):
+        if self._ramdisk.idle(walk.node):
             return Complete("the agent is running already")
         if not walk.node.macs:
             return Failed(
@@ -38,10 +38,10 @@ class BootRamdisk:
         return self._power_on(walk)
 
     def _power_on(self, walk: Walk) -> Result:
-        self._ramdisk.expect(walk.node)
         self._announce()
         with self._bmcs.open(walk.node) as bmc:
             ensure_power(bmc, PowerState.OFF)
+            self._ramdisk.expect(walk.node)  # a ramdisk that was still up cannot take the new token any more
             bmc.set_boot_device(BootDevice.PXE)
             ensure_power(bmc, PowerState.ON)
         walk.note("power.on", "powered on to boot from the network")

@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from seed.ramdisk import Ramdisk
-from seed.step import Complete, Result, Waiting, Walk
+from seed.step import Complete, Failed, Result, Waiting, Walk
+from seed.steps.identity import mismatch
 
 
 class RecordInventory:
@@ -24,6 +25,9 @@ class RecordInventory:
         if agent is None or agent.report is None:
             return Waiting("the agent's report")
         found = agent.report
+        wrong = mismatch(walk.node, found)
+        if wrong:
+            return Failed(wrong)
         facts: dict[str, Any] = {"inventory": found}
         macs = tuple(nic.mac for nic in found.nics if nic.mac)
         facts["macs"] = tuple(dict.fromkeys((*walk.node.macs, *macs)))
