@@ -96,12 +96,18 @@ def client(ctx: typer.Context) -> Client:
     return Client(read(path))
 
 
+# Long texts that would tear a table apart; they are whole in JSON and in what shows one thing.
+ONE_LINE = {"last_error"}
+
+
 def show(rows: list[dict[str, Any]], columns: dict[str, str], output: Format) -> None:
     """Print `rows`: as JSON whole, as a table the `columns` (key: title)."""
     if output is Format.JSON:
         show_json(rows)
         return
-    table = Table(*columns.values(), box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for key, title in columns.items():
+        table.add_column(title, no_wrap=key in ONE_LINE, overflow="ellipsis" if key in ONE_LINE else "fold")
     for row in rows:
         table.add_row(*(text(row.get(key)) for key in columns))
     out.print(table)
