@@ -6,14 +6,27 @@ A silent default is a wrong disk written, so unknown keys are refused and nothin
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from profiles.yaml_loader import Loader
 
 M = TypeVar("M", bound="Strict")
 Location = tuple[str | int, ...]
+
+# pydantic's words for programmers, in words for whoever wrote the file.
+_WORDS = {
+    "model_type": "must be keys with values",
+    "dict_type": "must be keys with values",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+}
 
 
 class Strict(BaseModel):
@@ -26,57 +39,100 @@ class DocumentError(ValueError):
     """A document that cannot be used; the message has one line for each finding."""
 
 
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong at a place of a document that a single field cannot see."""
+
+    location: Location
+    message: str
+
+
+def refuse(model: str, findings: Iterable[Finding]) -> None:
+    """For validators of whole models: raise all findings, each at its own place, if there are any."""
+    details = [
+        InitErrorDetails(
+            type=PydanticCustomError("inconsistent", "{words}", {"words": finding.message}),
+            loc=finding.location,
+            input=None,
+        )
+        for finding in findings
+    ]
+    if details:
+        raise ValidationError.from_exception_data(model, details)
+
+
 def load(path: Path, model: type[M]) -> M:
     """Read `path` into `model`; raises DocumentError naming file, line and key."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise DocumentError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"{path}: cannot be read: it is no UTF-8 text") from error
     return parse(text, model, source=str(path))
 
 
 def parse(text: str, model: type[M], *, source: str) -> M:
     """Read YAML `text` into `model`; `source` is the name that errors give to the text."""
+    root, content = _compose(text, source)
+    findings = list(_repeated_keys(root, set()))
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = {} if root is None else yaml.safe_load(text)
+        declared = model.model_validate(content)
+    except ValidationError as error:
+        findings += [_describe(finding, root, model) for finding in error.errors()]
+    if findings:
+        raise DocumentError("\n".join(f"{source}:{line}: {words}" for line, words in sorted(findings)))
+    return declared
+
+
+def _compose(text: str, source: str) -> tuple[yaml.Node, Any]:
+    """The document as nodes, which know their lines, and as values."""
+    try:
+        loader = Loader(text)
+        root = loader.get_single_node()
+        if root is None:
+            raise DocumentError(f"{source}:1: the document is empty")
+        return root, loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise DocumentError(f"{source}:{line}: not valid YAML: {error.problem}") from error
-    if root is not None:
-        _refuse_twice(root, source)
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        findings = [_describe(finding, root, model, source) for finding in error.errors()]
-        raise DocumentError("\n".join(findings)) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise DocumentError(f"{source}:{line}: not valid YAML: {error.reason}") from error
 
 
-def _refuse_twice(node: yaml.Node, source: str) -> None:
+def _repeated_keys(node: yaml.Node, visited: set[int]) -> Iterator[tuple[int, str]]:
     """PyYAML lets the last of two equal keys win; here that is an error."""
+    if id(node) in visited:  # an alias
+        return
+    visited.add(id(node))
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
-            if key.value in seen:
-                raise DocumentError(f"{source}:{key.start_mark.line + 1}: key '{key.value}' is given twice")
-            seen.add(key.value)
-            _refuse_twice(value, source)
+            if str(key.value) in seen:
+                yield key.start_mark.line + 1, f"key '{key.value}' is given twice"
+            seen.add(str(key.value))
+            yield from _repeated_keys(value, visited)
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            _refuse_twice(item, source)
+            yield from _repeated_keys(item, visited)
 
 
-def _describe(finding: Any, root: yaml.Node | None, model: type[BaseModel], source: str) -> str:
-    where = f"{source}:{_line(root, finding['loc'])}"
-    key = ".".join(str(part) for part in finding["loc"]) or "document"
+def _describe(finding: Any, root: yaml.Node, model: type[BaseModel]) -> tuple[int, str]:
+    location = finding["loc"]
+    line = _line(root, location)
+    key = ".".join(str(part) for part in location) or "document"
     if finding["type"] == "extra_forbidden":
-        return f"{where}: unknown key '{key}'{_suggestion(finding['loc'], model)}"
+        return line, f"unknown key '{key}'{_suggestion(location, model)}"
     if finding["type"] == "missing":
-        return f"{where}: key '{key}' is missing"
-    return f"{where}: {key}: {finding['msg'].removeprefix('Value error, ')}"
+        return line, f"key '{key}' is missing"
+    if finding["type"] == "string_type" and isinstance(finding["input"], int | float):
+        return line, f"{key}: must be a text; write it in quotes"
+    words = _WORDS.get(finding["type"], finding["msg"].removeprefix("Value error, "))
+    return line, f"{key}: {words}"
 
 
-def _line(root: yaml.Node | None, location: Location) -> int:
+def _line(root: yaml.Node, location: Location) -> int:
     """The line of the deepest part of `location` that stands in the document."""
     node, line = root, 1
     for part in location:
@@ -92,16 +148,22 @@ def _line(root: yaml.Node | None, location: Location) -> int:
 
 
 def _suggestion(location: Location, model: type[BaseModel]) -> str:
-    known = _known_keys(model)
-    close = difflib.get_close_matches(str(location[-1]), known, n=1)
+    close = difflib.get_close_matches(str(location[-1]), _known_keys(model, location[:-1]), n=1)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
-def _known_keys(model: type[BaseModel]) -> list[str]:
-    """Every key that stands anywhere in `model`."""
-    keys = list(model.model_fields)
-    for field in model.model_fields.values():
-        for candidate in (field.annotation, *getattr(field.annotation, "__args__", ())):
-            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-                keys += _known_keys(candidate)
-    return keys
+def _known_keys(model: type[BaseModel], location: Location) -> list[str]:
+    """The keys that may stand at `location`."""
+    for part in location:
+        field = model.model_fields.get(str(part))
+        if field is not None:  # else the number of an item, or a name that the document chose
+            model = next(_models(field.annotation), model)
+    return list(model.model_fields)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that an annotation such as `tuple[Host, ...]` or `RootDevice | None` speaks of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from profiles.document import Strict
+from hwdrivers.address import BMCAddress
+from hwdrivers.mac import normal_mac
+from profiles.document import Finding, Location, Strict, refuse
 
 
 class Role(StrEnum):
@@ -28,9 +31,9 @@ class AmbiguousProfile(LookupError):
 
 
 def _mac(text: str) -> str:
-    canonical = text.strip().lower().replace("-", ":")
-    if not re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", canonical):
-        raise ValueError(f"'{text}' is no MAC address; write it as 52:54:00:12:34:56")
+    canonical = normal_mac(text.strip())
+    if canonical is None or int(canonical[:2], 16) & 1:  # a group address; no NIC has one
+        raise ValueError(f"'{text}' is no MAC address of a NIC; write it as 52:54:00:12:34:56")
     return canonical
 
 
@@ -46,6 +49,18 @@ def _hostname(text: str) -> str:
     return text
 
 
+def _cidr(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        raise ValueError(f"{error}; write it as 192.0.2.0/24") from None
+
+
+def _bmc(text: str) -> str:
+    """Nodes are matched by the host of their BMC's address, however that was typed."""
+    return BMCAddress.parse(text).host
+
+
 Mac = Annotated[str, AfterValidator(_mac)]
 Address = Annotated[str, AfterValidator(_address)]
 HostName = Annotated[str, AfterValidator(_hostname)]
@@ -54,7 +69,7 @@ HostName = Annotated[str, AfterValidator(_hostname)]
 class Network(Strict):
     """An IP network that hosts get addresses in."""
 
-    cidr: str
+    cidr: Annotated[str, AfterValidator(_cidr)]
     gateway: Address | None = None
     dns: tuple[Address, ...] = ()
 
@@ -69,7 +84,7 @@ class Network(Strict):
 class Match(Strict):
     """Which node a declaration is for; everything given must hold."""
 
-    bmc: str | None = None
+    bmc: Annotated[str, AfterValidator(_bmc)] | None = None
     serial: str | None = None
     name: str | None = None
 
@@ -95,7 +110,7 @@ class Host(Strict):
     """What one node, or every node that matches, should become."""
 
     match: Match
-    name: str | None = None
+    name: HostName | None = None
     macs: tuple[Mac, ...] = ()
     hostname: HostName | None = None
     address: Address | None = None
@@ -115,23 +130,31 @@ class Profiles(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Profiles:
-        _refuse_repeats("MAC", [mac for host in self.hosts for mac in host.macs])
-        _refuse_repeats("address", [host.address for host in self.hosts if host.address])
-        _refuse_repeats("host name", [host.hostname for host in self.hosts if host.hostname])
-        _refuse_repeats("name", [host.name for host in self.hosts if host.name])
-        for host in self.hosts:
-            self._check_network(host)
+        refuse("Profiles", self._findings())
         return self
 
-    def _check_network(self, host: Host) -> None:
+    def _findings(self) -> Iterator[Finding]:
+        hosts = list(enumerate(self.hosts))
+        macs = [(("hosts", n, "macs", m), mac) for n, host in hosts for m, mac in enumerate(host.macs)]
+        yield from _repeats("MAC", macs)
+        yield from _repeats("address", [(("hosts", n, "address"), host.address) for n, host in hosts])
+        yield from _repeats("host name", [(("hosts", n, "hostname"), host.hostname) for n, host in hosts])
+        yield from _repeats("name", [(("hosts", n, "name"), host.name) for n, host in hosts])
+        matches = [(("hosts", n, "match"), _criteria(host.match)) for n, host in hosts]
+        yield from _repeats("the match", matches)
+        for number, host in hosts:
+            yield from self._address_findings(number, host)
+
+    def _address_findings(self, number: int, host: Host) -> Iterator[Finding]:
         if host.address is None:
             return
-        if host.network not in self.networks:
+        network = self.networks.get(host.network)
+        if network is None:
             known = ", ".join(self.networks) or "none"
-            raise ValueError(f"{_title(host)}: network '{host.network}' is not declared; there are: {known}")
-        cidr = self.networks[host.network].cidr
-        if ipaddress.ip_address(host.address) not in ipaddress.ip_network(cidr):
-            raise ValueError(f"{_title(host)}: address {host.address} is not in network {cidr}")
+            words = f"{_title(host)}: network '{host.network}' is not declared; there are: {known}"
+            yield Finding(("hosts", number, "network"), words)
+        elif problem := _unfit(host.address, network):
+            yield Finding(("hosts", number, "address"), f"{_title(host)}: {problem}")
 
     def host_for(self, facts: dict[str, str | None]) -> Host:
         """The declaration for a node with these facts (bmc, serial, name); most criteria win, a tie fails."""
@@ -147,14 +170,33 @@ class Profiles(Strict):
 
 
 def _title(host: Host) -> str:
-    return host.name or host.hostname or str(host.match.given())
+    return host.name or host.hostname or _criteria(host.match)
+
+
+def _criteria(match: Match) -> str:
+    return ", ".join(f"{key} {value}" for key, value in match.given().items()) or "any node"
 
 
 def _facts(facts: dict[str, str | None]) -> str:
     return ", ".join(f"{key} {value}" for key, value in facts.items() if value) or "a node without facts"
 
 
-def _refuse_repeats(what: str, values: list[str]) -> None:
-    repeated = sorted({value for value in values if values.count(value) > 1})
-    if repeated:
-        raise ValueError(f"{what} {', '.join(repeated)} is declared for two hosts")
+def _unfit(address: str, network: Network) -> str | None:
+    """Why a host of this network cannot have the address."""
+    at, inside = ipaddress.ip_address(address), ipaddress.ip_network(network.cidr)
+    if at not in inside:
+        return f"address {address} is not in network {network.cidr}"
+    if inside.num_addresses > 2 and at in (inside.network_address, inside.broadcast_address):
+        return f"address {address} is the first or last of {network.cidr}, which no host can have"
+    if address == network.gateway:
+        return f"address {address} is the gateway's"
+    return None
+
+
+def _repeats(what: str, values: Iterable[tuple[Location, str | None]]) -> Iterator[Finding]:
+    """A finding for each value that was there before, at its second place."""
+    seen: set[str] = set()
+    for location, value in values:
+        if value is not None and value in seen:
+            yield Finding(location, f"{what} {value} is declared twice")
+        seen.add(value or "")
