@@ -74,8 +74,7 @@ def load(path: Path, model: type[M]) -> M:
 
 def parse(text: str, model: type[M], *, source: str) -> M:
     """Read YAML `text` into `model`; `source` is the name that errors give to the text."""
-    root, content = _compose(text, source)
-    findings = list(_repeated_keys(root, set()))
+    root, content, findings = _compose(text, source)
     try:
         declared = model.model_validate(content)
     except ValidationError as error:
@@ -85,14 +84,15 @@ def parse(text: str, model: type[M], *, source: str) -> M:
     return declared
 
 
-def _compose(text: str, source: str) -> tuple[yaml.Node, Any]:
-    """The document as nodes, which know their lines, and as values."""
+def _compose(text: str, source: str) -> tuple[yaml.Node, Any, list[tuple[int, str]]]:
+    """The document as nodes, which know their lines, as values, and with the keys that are given twice."""
     try:
         loader = Loader(text)
         root = loader.get_single_node()
         if root is None:
             raise DocumentError(f"{source}:1: the document is empty")
-        return root, loader.construct_document(root)
+        repeated = list(_repeated_keys(root, set()))  # before merges (<<) are resolved in place
+        return root, loader.construct_document(root), repeated
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise DocumentError(f"{source}:{line}: not valid YAML: {error.problem}") from error
@@ -140,7 +140,7 @@ def _line(root: yaml.Node, location: Location) -> int:
             found = [(key, value) for key, value in node.value if key.value == str(part)]
             if not found:
                 break
-            line, node = found[0][0].start_mark.line + 1, found[0][1]
+            line, node = found[-1][0].start_mark.line + 1, found[-1][1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
             line = node.start_mark.line + 1
