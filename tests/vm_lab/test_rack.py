@@ -67,7 +67,7 @@ def test_up_again_changes_nothing(standing_rack: Lab) -> None:
     assert {path.name: path.read_text() for path in standing_rack.rack.glob("*.pid")} == pids
 
 
-@pytest.mark.parametrize("line", ["network namespace", "libvirtd", "powered off", "BMCs"])
+@pytest.mark.parametrize("line", ["network namespace", "libvirtd", "machines", "BMCs"])
 def test_up_killed_in_the_middle_can_be_removed(lab: Lab, line: str) -> None:
     stopped_at(lab, line, signal.SIGKILL)
     down(lab)

@@ -67,11 +67,11 @@ def _start_libvirtd(rack: Rack, topology: Topology, say: Say) -> None:
         libvirtd.prepare(rack)
     say("libvirtd")
     daemon.await_ready(rack, wanted, daemon.start(rack, wanted, libvirtd.binds(rack)))
-    kind = accelerator.choose()
-    say(
-        f"{len(topology.machines)} machines, powered off, {'KVM' if kind == 'kvm' else 'TCG (no usable KVM)'}"
-    )
-    machines.define(rack, topology, kind)
+    missing = machines.undefined(rack, topology)
+    if missing:
+        kind = accelerator.choose()
+        say(f"{len(missing)} machines, {'KVM' if kind == 'kvm' else 'TCG (no usable KVM)'}")
+        machines.define(rack, topology, missing, kind)
 
 
 def _start_bmcs(rack: Rack, topology: Topology, say: Say) -> None:

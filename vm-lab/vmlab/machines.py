@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vmlab import daemon, domain, libvirtd
 from vmlab.errors import LabError
 from vmlab.rack import Rack
-from vmlab.topology import Topology
+from vmlab.topology import Machine, Topology
 
 if TYPE_CHECKING:
     import libvirt
@@ -32,14 +32,19 @@ def connected(rack: Rack) -> Iterator[libvirt.virConnect]:
         connection.close()
 
 
-def define(rack: Rack, topology: Topology, accelerator: str) -> None:
-    """Makes libvirt know every machine; one that it knows keeps its definition, boot device included."""
-    bridge = topology.networks.provisioning.interface
+def undefined(rack: Rack, topology: Topology) -> list[Machine]:
+    """The machines that libvirt does not know yet; those that it knows keep boot device and power."""
     with connected(rack) as connection:
         known = {found.name() for found in connection.listAllDomains()}
-        for machine in topology.machines:
-            if machine.name not in known:
-                connection.defineXML(domain.render(rack, machine, bridge, accelerator))
+    return [machine for machine in topology.machines if machine.name not in known]
+
+
+def define(rack: Rack, topology: Topology, wanted: Iterable[Machine], accelerator: str) -> None:
+    """Makes libvirt know these machines, powered off."""
+    bridge = topology.networks.provisioning.interface
+    with connected(rack) as connection:
+        for machine in wanted:
+            connection.defineXML(domain.render(rack, machine, bridge, accelerator))
 
 
 def make_disks(rack: Rack, topology: Topology) -> None:

@@ -18,7 +18,7 @@ from vmlab.command import run
 from vmlab.errors import LabError
 from vmlab.rack import Rack, write_secret
 from vmlab.topology import Machine, Topology
-from vmlab.undercloud_command import Undercloud
+from vmlab.undercloud_command import TOOLS, Undercloud
 
 IMAGES = "/var/cache/undercloud/images"
 # Longer than any run: the seed gives up on a machine before we give up on the seed.
@@ -57,10 +57,7 @@ class MainJob:
             ("discover", self._discover),
             *verbs,
             ("ssh", self._log_in),
-            (
-                "handoff",
-                lambda: self._undercloud.run("handoff", "--output", str(self._rack.path / "handoff")),
-            ),
+            ("handoff", lambda: self._undercloud.run("handoff")),
             ("report", lambda: self._undercloud.run("report")),
         ]
         began = time.monotonic()
@@ -125,22 +122,20 @@ class MainJob:
             self._undercloud.run("discover", *scan, "--credentials", name, "--enroll")
 
     def _ask_for(self, verb: str) -> None:
-        self._settle()
-        names = [node["name"] for node in self._nodes() if _next(node) == verb]
+        names = [node["name"] for node in self._settled() if _next(node) == verb]
         if not names:
             self._say(f"nothing to {verb}")
             return
         self._undercloud.run("node", verb, *names, "--wait")
 
-    def _nodes(self) -> list[dict[str, Any]]:
-        nodes: list[dict[str, Any]] = self._undercloud.ask("node", "list")
-        return nodes
-
-    def _settle(self) -> None:
-        """Waits for runs that an earlier, interrupted job has left under way."""
+    def _settled(self) -> list[dict[str, Any]]:
+        """All nodes, when nothing is under way any more that an earlier, interrupted job began."""
         deadline, said = time.monotonic() + SETTLES_WITHIN, ""
-        while busy := [node for node in self._nodes() if node["run"]]:
-            under_way = ", ".join(f"{node['name']} ({node['state']})" for node in busy)
+        while True:
+            nodes: list[dict[str, Any]] = self._undercloud.ask("node", "list")
+            under_way = ", ".join(f"{node['name']} ({node['state']})" for node in nodes if node["run"])
+            if not under_way:
+                return nodes
             if under_way != said:
                 self._say(f"under way since before: {under_way}")
             if time.monotonic() > deadline:
@@ -153,13 +148,14 @@ class MainJob:
             self._say(first_login.greet(self._undercloud, machine))
 
     def _what_next(self) -> None:
-        lab, name = "undercloud lab", self._rack.name
-        inside = f"{lab} exec --name {name} -- undercloud --config {self._undercloud.config}"
+        first, name = self._topology.machines[0].name, self._rack.name
+        undercloud = os.path.relpath(TOOLS / "undercloud")
+        inside = f"{undercloud} lab exec --name {name} -- {undercloud} --config {self._undercloud.config}"
         self._console.print("\nTry next:", style="bold")
         for line in (
-            f"{inside} node show {self._topology.machines[0].name}",
-            f"{inside} node ssh {self._topology.machines[0].name} --identity {self._key}",
-            f"{lab} console {self._topology.machines[0].name} --name {name}",
+            f"{inside} node show {first}",
+            f"{inside} node ssh {first} --identity {self._key}",
+            f"{undercloud} lab console {first} --name {name}",
             f"vm-lab/run down --name {name}",
         ):
             self._say(line)
