@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from profiles.document import Strict, load
 from pxe.dnsmasq import ProvisioningNetwork
 
+DEFAULT_HTTP_PORT = 8080
 DEFAULT_PATH = Path("/etc/undercloud/undercloud.yaml")
 IMAGES_DIR = Path(os.environ.get("UNDERCLOUD_IMAGES", "/var/lib/undercloud/images"))
 
@@ -21,7 +22,7 @@ class Provisioning(Strict):
     interface: str
     address: IPv4Interface
     dhcp_range: tuple[IPv4Address, IPv4Address]
-    http_port: int = Field(default=8080, ge=1, le=65535)
+    http_port: int = Field(default=DEFAULT_HTTP_PORT, ge=1, le=65535)
 
     @model_validator(mode="after")
     def _range_inside(self) -> Provisioning:

@@ -2,25 +2,50 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network
+from pathlib import Path
 
 from bootstrap.config import Provisioning
-from hwdrivers.local import LocalNIC, local_nic
+from hwdrivers.local import LocalNIC, list_nics, local_nic
 
 
 class PreflightFailed(RuntimeError):
     """Something of this machine is not as the configuration needs it."""
 
 
-def seed_address(interface: str, network: IPv4Network) -> IPv4Address:
-    """The address that `interface` has in `network`; raises PreflightFailed or UnknownInterface."""
+def provisioning_candidate() -> LocalNIC:
+    """The one interface that machines could boot from; raises PreflightFailed when it is none or several.
+
+    It has an IPv4 address, hardware or a bridge behind it, and is not how this machine reaches the rest of
+    the world: another DHCP server is likely to answer there.
+    """
+    found = [n for n in list_nics() if _v4(n) and (n.bridge or not n.virtual) and n.name != _outward()]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise PreflightFailed(
+            "no interface looks like a provisioning network (an IPv4 address, no default route): give one "
+            "an address, or name it with --interface"
+        )
+    listed = ", ".join(f"{nic.name} ({_addresses(nic)})" for nic in found)
+    raise PreflightFailed(
+        f"several interfaces could be the provisioning network: {listed}; name one: --interface"
+    )
+
+
+def seed_address(interface: str, network: IPv4Network | None) -> IPv4Interface:
+    """The address of `interface` (in `network`, if given); raises PreflightFailed or UnknownInterface."""
     nic = local_nic(interface)
     for address in _v4(nic):
+        if network is None:
+            return address
         if address.ip in network:
-            return address.ip
+            return IPv4Interface(f"{address.ip}/{network.prefixlen}")
+    where = f" in {network}" if network else ""
+    advice = f"{network[1]}/{network.prefixlen}" if network else "192.0.2.1/24"
     raise PreflightFailed(
-        f"interface {interface} has no address in {network} (it has: {_addresses(nic)}); give it one: "
-        f"ip address add {network[1]}/{network.prefixlen} dev {interface}"
+        f"interface {interface} has no IPv4 address{where} (it has: {_addresses(nic)}); give it one: "
+        f"ip address add {advice} dev {interface}"
     )
 
 
@@ -32,6 +57,15 @@ def check_interface(provisioning: Provisioning) -> None:
             f"interface {nic.name} does not have the address {provisioning.address} (it has: "
             f"{_addresses(nic)}); give it: ip address add {provisioning.address} dev {nic.name}"
         )
+
+
+def _outward() -> str | None:
+    """The interface of the IPv4 default route (/proc/net/route: destination and mask 0)."""
+    for line in Path("/proc/net/route").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[1] == "00000000" and fields[7] == "00000000":
+            return fields[0]
+    return None
 
 
 def _v4(nic: LocalNIC) -> list[IPv4Interface]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from bootstrap.cli.console import CommandError, config_path, out
-from bootstrap.config import IMAGES_DIR, Config, Provisioning, default_range, read
-from bootstrap.preflight import check_interface, seed_address
+from bootstrap.config import DEFAULT_HTTP_PORT, Config, Provisioning, default_range, read
+from bootstrap.preflight import check_interface, provisioning_candidate, seed_address
 from bootstrap.setup import Setup
 
 EXAMPLES = """
 Examples:
+
+    undercloud init
 
     undercloud init --interface enp3s0f0 --cidr 192.0.2.0/24
 
@@ -29,37 +31,40 @@ def register(app: typer.Typer) -> None:
 def init(
     ctx: typer.Context,
     interface: Annotated[
-        str | None, typer.Option(help="The NIC on the network that machines boot from.")
+        str | None,
+        typer.Option(
+            help="The NIC on the network that machines boot from; default: the only one that can be."
+        ),
     ] = None,
-    cidr: Annotated[str | None, typer.Option(help="That network, such as 192.0.2.0/24.")] = None,
+    cidr: Annotated[
+        str | None,
+        typer.Option(help="That network, such as 192.0.2.0/24; default: that of the NIC's address."),
+    ] = None,
     dhcp_range: Annotated[str | None, typer.Option(help="Addresses to lease: FIRST-LAST.")] = None,
-    http_port: Annotated[int, typer.Option(help="Where machines fetch scripts and images.")] = 8080,
-    state_dir: Annotated[Path, typer.Option(help="Store, keys and logs.")] = Path("/var/lib/undercloud"),
-    images_dir: Annotated[Path, typer.Option(help="Ramdisks and images.")] = IMAGES_DIR,
-    socket: Annotated[Path, typer.Option(help="Where the seed listens for this command.")] = Path(
-        "/run/undercloud/seed.sock"
-    ),
+    http_port: Annotated[int | None, typer.Option(help="Where machines fetch scripts and images.")] = None,
+    state_dir: Annotated[Path | None, typer.Option(help="Store, keys and logs.")] = None,
+    images_dir: Annotated[Path | None, typer.Option(help="Ramdisks and images.")] = None,
+    socket: Annotated[Path | None, typer.Option(help="Where the seed listens for this command.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Write the configuration, create the store, start the seed and its dnsmasq.
 
-    Running it again converges: what is there stays, what is missing is made.
+    Running it again converges: what is missing is made, and only what is named is changed.
     """
     path = config_path(ctx)
-    if path.exists() and interface is None and cidr is None:
-        config = read(path)
-    else:
-        config = Config(
-            provisioning=_provisioning(interface, cidr, dhcp_range, http_port),
-            state_dir=state_dir.absolute(),
-            images_dir=images_dir.absolute(),
-            socket=socket.absolute(),
-        )
+    before = read(path) if path.exists() else None
+    paths = {"state_dir": state_dir, "images_dir": images_dir, "socket": socket}
+    changes: dict[str, Any] = {key: value.absolute() for key, value in paths.items() if value is not None}
+    if before is None or interface or cidr or dhcp_range or http_port:
+        present = before.provisioning if before else None
+        changes["provisioning"] = _provisioning(present, interface, cidr, dhcp_range, http_port)
+    config = before.model_copy(update=changes) if before else Config(**changes)
     check_interface(config.provisioning)
     setup = Setup(path, config)
-    for line in setup.pending():
+    pending = setup.pending()
+    for line in pending:
         out.print(f"  will {line}", markup=False)
-    if setup.pending() and not yes and not typer.confirm("Go on?", default=True):
+    if pending and not yes and not typer.confirm("Go on?", default=True):
         raise CommandError("nothing was changed")
     for line in setup.converge():
         out.print(f"  {line}", markup=False)
@@ -69,25 +74,36 @@ def init(
 
 
 def _provisioning(
-    interface: str | None, cidr: str | None, dhcp_range: str | None, http_port: int
+    present: Provisioning | None,
+    interface: str | None,
+    cidr: str | None,
+    dhcp_range: str | None,
+    http_port: int | None,
 ) -> Provisioning:
-    if interface is None or cidr is None:
-        raise CommandError("name the provisioning network: --interface NIC --cidr 192.0.2.0/24")
+    """The network as it was asked for; what was not named stays as it is, or is computed."""
+    name = interface or (present.interface if present else provisioning_candidate().name)
+    if present and cidr is None and interface is None:
+        address = present.address
+    else:
+        address = seed_address(name, _network(cidr) if cidr else None)
     try:
-        network = IPv4Network(cidr)
-    except ValueError as error:
-        raise CommandError(f"--cidr {cidr}: {error}; write it as 192.0.2.0/24") from error
-    address = seed_address(interface, network)
-    try:
-        first, last = _range(dhcp_range) if dhcp_range else default_range(network, address)
-        return Provisioning(
-            interface=interface,
-            address=IPv4Interface(f"{address}/{network.prefixlen}"),
-            dhcp_range=(first, last),
-            http_port=http_port,
-        )
+        if dhcp_range:
+            leased = _range(dhcp_range)
+        elif present and present.address == address:
+            leased = present.dhcp_range
+        else:
+            leased = default_range(address.network, address.ip)
+        port = http_port or (present.http_port if present else DEFAULT_HTTP_PORT)
+        return Provisioning(interface=name, address=address, dhcp_range=leased, http_port=port)
     except ValueError as error:
         raise CommandError(_first_line(error)) from error
+
+
+def _network(cidr: str) -> IPv4Network:
+    try:
+        return IPv4Network(cidr)
+    except ValueError as error:
+        raise CommandError(f"--cidr {cidr}: {error}; write it as 192.0.2.0/24") from error
 
 
 def _range(text: str) -> tuple[IPv4Address, IPv4Address]:
