@@ -1,0 +1,145 @@
+"""A machine in memory: a BMC, a ramdisk agent and disks, doing what firmware does when power comes on."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import re
+from typing import Any
+
+from seed_face import Face
+
+from hwdrivers.bmc import BootDevice, BootMode, Identity, PowerState
+from hwdrivers.credentials import Credentials, Secret
+from hwdrivers.fake import FakeBMC
+from hwdrivers.inventory import Disk
+from seed.fake_agent import FakeAgent
+
+GIB = 1024**3
+PASSWORD = "correct horse battery"
+DISKS = (
+    Disk("/dev/sda", 20 * GIB, "DISK-A", rotational=True),
+    Disk("/dev/nvme0n1", 10 * GIB, "DISK-B", rotational=False),
+)
+
+
+class Machine:
+    """`reports` is what its agent finds; change it to have another machine answer."""
+
+    def __init__(
+        self,
+        number: int = 1,
+        *,
+        disks: tuple[Disk, ...] = DISKS,
+        boot_mode: BootMode = BootMode.BIOS,
+        macs_by_bmc: bool = True,
+        ca: str = "",
+    ) -> None:
+        self.name = f"node-{number}"
+        self.address = f"10.0.0.{100 + number}"
+        self.mac = f"52:54:00:00:00:{number:02x}"
+        self.serial = f"SERIAL-{number}"
+        self.bmc = FakeBMC(
+            f"ipmi://192.0.2.{number}",
+            credentials=Credentials("admin", Secret(PASSWORD)),
+            identity=Identity(vendor="Acme", model="R1", serial=self.serial),
+            macs=[self.mac] if macs_by_bmc else [],
+            boot_mode=boot_mode,
+        )
+        self.agent = FakeAgent(disks)
+        self.ca = ca
+        self.hangs = False  # firmware that does not boot
+        self.reports = report(self.serial, [self.mac], disks, boot_mode)
+        self.boots: list[str] = []  # what it booted from, each time
+        self._deeds = 0
+        self._running = False
+
+    @property
+    def url(self) -> str:
+        return f"https://{self.address}:9999"
+
+    @property
+    def deeds(self) -> list[str]:
+        """What its BMC was asked to do."""
+        return [deed.what for deed in self.bmc.deeds]
+
+    def cut_power(self) -> None:
+        """Somebody pulls the plug."""
+        self.bmc.power = PowerState.OFF
+        self._stop()
+
+    def live(self, seed: Face) -> bool:
+        """Do what a machine does by itself since the last look; False when nothing happened."""
+        new, self._deeds = self.deeds[self._deeds :], len(self.bmc.deeds)
+        if "power off" in new or self.bmc.power is PowerState.OFF:
+            self._stop()
+        if self._running or self.bmc.power is PowerState.OFF or self.hangs:
+            return False
+        self._running = True
+        self._boot(seed)
+        return True
+
+    def _stop(self) -> None:
+        self._running = False
+        self.agent.lose_power()
+
+    def _boot(self, seed: Face) -> None:
+        script = "" if self.bmc.boot_device is BootDevice.DISK else self.script(seed)
+        if "ipa-api-url" in script:
+            self.boots.append("ramdisk")
+            self._boot_ramdisk(seed)
+        else:
+            self.boots.append("disk")
+            self._boot_disk(seed)
+
+    def script(self, seed: Face) -> str:
+        return seed.get("/boot/script", params={"mac": self.mac}).text
+
+    def _boot_ramdisk(self, seed: Face) -> None:
+        """As ironic-python-agent does: report, look up, heartbeat."""
+        self.agent.boot()
+        seed.post("/v1/continue_inspection", json=self.reports)
+        answer = seed.get("/v1/lookup", params={"addresses": self.mac})
+        if answer.status_code == 200:
+            self.agent.token = answer.json()["config"]["agent_token"]
+            self.beat(seed, answer.json()["node"]["uuid"])
+
+    def beat(self, seed: Face, uuid: str) -> int:
+        body = {
+            "callback_url": self.url,
+            "agent_token": self.agent.token,
+            "agent_version": "13.0.0",
+            "agent_verify_ca": self.ca,
+        }
+        return seed.post(f"/v1/heartbeat/{uuid}", json=body).status_code
+
+    def _boot_disk(self, seed: Face) -> None:
+        if self.agent.written:
+            home = re.search(rb"http://[^/]+(/v1/phone-home/[0-9a-f-]+)", self.config_drive())
+            assert home is not None
+            seed.post(home[1].decode())
+
+    def config_drive(self) -> bytes:
+        """The one that was written last, unpacked."""
+        sent = self.agent.written[-1].configdrive
+        assert sent is not None
+        return gzip.decompress(base64.b64decode(sent))
+
+
+def report(serial: str, macs: list[str], disks: tuple[Disk, ...], boot_mode: BootMode) -> dict[str, Any]:
+    """What ironic-python-agent posts, as in tests/data/hwdrivers/agent-qemu-bios.json."""
+    nics = [{"name": f"ens{i}", "mac_address": mac, "has_carrier": True} for i, mac in enumerate(macs)]
+    drives = [
+        {"name": d.name, "size": d.size_bytes, "serial": d.serial, "rotational": d.rotational} for d in disks
+    ]
+    return {
+        "inventory": {
+            "interfaces": nics,
+            "disks": drives,
+            "cpu": {"model_name": "Fake", "count": 4, "architecture": "x86_64"},
+            "memory": {"total": 8 * GIB, "physical_mb": 8192},
+            "system_vendor": {"manufacturer": "Acme", "product_name": "R1", "serial_number": serial},
+            "boot": {"current_boot_mode": boot_mode.value},
+        },
+        "error": None,
+    }

@@ -1,0 +1,356 @@
+"""A seed put together over machines in memory, with a real store, both HTTP faces and a clock that stands."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import httpx
+from cryptography.fernet import Fernet
+from seed_clock import MovedClock
+from seed_face import Face
+from seed_machine import GIB, PASSWORD, Machine
+
+from hwdrivers.agent_inventory import from_agent
+from hwdrivers.bmc import BMC, Endpoint
+from hwdrivers.credentials import Credentials, Secret
+from hwdrivers.errors import Unreachable
+from profiles.hosts import Profiles
+from seed.agent import AgentClient
+from seed.api import machines as machines_api
+from seed.api import operators as operators_api
+from seed.api.context import Context
+from seed.bmcs import BMCs
+from seed.boot import Boot
+from seed.conductor import Conductor, Request
+from seed.declarations import Declarations, new_node
+from seed.images import Images
+from seed.instances import Instances
+from seed.lifecycle import ironic_39
+from seed.model import Agent, Event, Node, Run
+from seed.ramdisk import Ramdisk
+from seed.reservations import Reservations
+from seed.step import Step
+from seed.steps.agent_command import AgentCommand
+from seed.steps.boot_from_disk import BootFromDisk
+from seed.steps.boot_ramdisk import BootRamdisk
+from seed.steps.check_image import CheckImage
+from seed.steps.erase_metadata import EraseMetadata
+from seed.steps.first_boot import FirstBoot
+from seed.steps.forget_instance import ForgetInstance
+from seed.steps.install_bootloader import InstallBootloader
+from seed.steps.leave_ramdisk import LeaveRamdisk
+from seed.steps.power_off import PowerOff
+from seed.steps.record_inventory import RecordInventory
+from seed.steps.verify_credentials import VerifyCredentials
+from seed.steps.write_image import WriteImage
+from seed.store import Store
+
+BASE_URL = "http://10.0.0.1:8080"
+KEY = Fernet.generate_key()
+
+
+class Killed(BaseException):
+    """SIGKILL, as far as one process can play it: nothing catches it."""
+
+
+class Fuse:
+    """Kills at the `at`-th place that is passed; counts them."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.at = at
+        self.passed: list[str] = []
+
+    def pass_by(self, place: str) -> None:
+        self.passed.append(place)
+        if self.at is not None and len(self.passed) == self.at + 1:
+            raise Killed(place)
+
+    @property
+    def blown(self) -> bool:
+        return self.at is not None and len(self.passed) > self.at
+
+
+class FusedStore(Store):
+    """A store whose seed may be killed after each write."""
+
+    def __init__(self, *arguments: Any, fuse: Fuse, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._fuse = fuse
+
+    def write(self) -> AbstractContextManager[Any]:
+        return _Fused(super().write(), self._fuse)
+
+
+class _Fused:
+    def __init__(self, inner: AbstractContextManager[Any], fuse: Fuse) -> None:
+        self._inner = inner
+        self._fuse = fuse
+
+    def __enter__(self) -> Any:
+        return self._inner.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._inner.__exit__(*error)
+        if error[0] is None:
+            self._fuse.pass_by("a write")
+
+
+class FusedBMC:
+    """A BMC whose seed may be killed before and after each thing that it asks."""
+
+    def __init__(self, bmc: BMC, fuse: Fuse) -> None:
+        self._bmc = bmc
+        self._fuse = fuse
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._bmc, name)
+        if name not in ("request_power", "set_boot_device"):
+            return found
+
+        def call(*arguments: Any) -> Any:
+            self._fuse.pass_by(f"before {name} {arguments}")
+            answer = found(*arguments)
+            self._fuse.pass_by(f"after {name} {arguments}")
+            return answer
+
+        return call
+
+
+class FusedTransport(httpx.BaseTransport):
+    """The way to an agent, on which the seed may be killed before and after each request."""
+
+    def __init__(self, transport: httpx.BaseTransport, fuse: Fuse) -> None:
+        self._transport = transport
+        self._fuse = fuse
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        what = json.loads(request.content)["name"] if request.content else "listing"
+        self._fuse.pass_by(f"before {what}")
+        answer = self._transport.handle_request(request)
+        self._fuse.pass_by(f"after {what}")
+        return answer
+
+
+class World:
+    """Machines, and the seed that runs over them; `start` again is a seed that was started anew."""
+
+    def __init__(
+        self, folder: Path, *machines: Machine, ca: str, template: Path, fast_track: bool = False
+    ) -> None:
+        self.folder = folder
+        self.killed_at = "nowhere"
+        self.clock = MovedClock()
+        self.machines = machines
+        self.fast_track = fast_track
+        self.images_dir = folder / "images"
+        self.key = Fernet(KEY)
+        for machine in machines:
+            machine.ca = ca
+        build_images(self.images_dir)
+        self.path = folder / "seed.sqlite"
+        shutil.copy(template, self.path)
+        self.store = Store(self.path, self.key, clock=self.clock)
+        self.images = Images(self.images_dir, BASE_URL, "ramdisk")
+        self.start(Fuse())
+        with self.store.write() as tx:
+            tx.credentials.put("rack", Credentials("admin", Secret(PASSWORD)))
+
+    # -- the seed ------------------------------------------------------------------------------------
+
+    def start(self, fuse: Fuse) -> None:
+        """Put a seed together on what the disk has."""
+        self.fused = fused = FusedStore(self.path, self.key, clock=self.clock, fuse=fuse)
+        self.instances = Instances(fused, self.images, BASE_URL)
+        reservations = Reservations(fused, self.folder / "dnsmasq.hosts", lambda: None)
+        ramdisk = Ramdisk(fused, lambda agent, token: self._agent(agent, token, fuse), clock=self.clock)
+        bmcs = BMCs(fused, lambda endpoint: self._bmc(endpoint, fuse))
+        steps = self._steps(bmcs, ramdisk, reservations)
+        self.conductor = Conductor(
+            fused, ironic_39(), {step.name: step for step in steps}, clock=self.clock, jitter=lambda: 0.5
+        )
+        self.__dict__.pop("operator", None)
+
+    def close(self) -> None:
+        self.store.close()
+        self.fused.close()
+
+    @cached_property
+    def faces(self) -> dict[str, Face]:
+        """What each machine reaches the seed by; what it has written cannot blow the conductor's fuse."""
+        boot = Boot(self.store, self.images, BASE_URL, ("console=ttyS0",))
+        ramdisk = Ramdisk(self.store, clock=self.clock)
+        instances = Instances(self.store, self.images, BASE_URL)
+        app = machines_api.create(
+            self.store, boot, self.images, ramdisk, instances, BASE_URL, lambda: self.conductor.wake()
+        )
+        return {machine.name: Face(app, BASE_URL, caller=machine.address) for machine in self.machines}
+
+    @cached_property
+    def operator(self) -> Face:
+        """What the command reaches the seed by; made for the conductor that runs at its first use."""
+        context = Context(
+            "test",
+            self.store,
+            ironic_39(),
+            self.conductor,
+            Declarations(self.store),
+            Instances(self.store, self.images, BASE_URL),
+            self._plain,
+        )
+        app = operators_api.create(context)
+        return Face(app, "http://seed/v1", headers={"X-Undercloud-User": "alice"})
+
+    def _steps(self, bmcs: BMCs, ramdisk: Ramdisk, reservations: Reservations) -> tuple[Step, ...]:
+        agent = AgentCommand(bmcs, ramdisk, clock=self.clock)
+        return (
+            VerifyCredentials(bmcs),
+            BootRamdisk(bmcs, ramdisk, reservations.refresh),
+            RecordInventory(ramdisk),
+            LeaveRamdisk(bmcs, ramdisk, keep=self.fast_track),
+            EraseMetadata(ramdisk, agent),
+            CheckImage(self.images),
+            WriteImage(ramdisk, agent, self.images, self.instances),
+            InstallBootloader(agent),
+            BootFromDisk(bmcs, ramdisk),
+            FirstBoot(bmcs, self.instances),
+            PowerOff(bmcs, ramdisk),
+            ForgetInstance(self.instances),
+        )
+
+    def _plain(self, endpoint: Endpoint) -> BMC:
+        for machine in self.machines:
+            if machine.bmc.address == endpoint.address:
+                return machine.bmc.connect(endpoint)
+        raise Unreachable.at(endpoint.address, "log in", "no answer", "check the cable")
+
+    def _bmc(self, endpoint: Endpoint, fuse: Fuse) -> Any:
+        return FusedBMC(self._plain(endpoint), fuse)
+
+    def _agent(self, agent: Agent, token: Secret, fuse: Fuse) -> AgentClient:
+        found = next(machine for machine in self.machines if machine.url == agent.url)
+        return AgentClient(agent, token, transport=FusedTransport(found.agent.transport(), fuse))
+
+    # -- what operators and time do --------------------------------------------------------------------
+
+    def enroll(self, machine: Machine | None = None, **more: Any) -> None:
+        machine = machine or self.machines[0]
+        body = {"bmc": str(machine.bmc.address), "credentials": "rack", "name": machine.name, **more}
+        answer = self.operator.post("/nodes", json=body)
+        assert answer.status_code == 201, answer.text
+
+    def at(self, state: str, machine: Machine | None = None, **facts: Any) -> None:
+        """Have a node in `state`, inspected, without walking there."""
+        machine = machine or self.machines[0]
+        known = from_agent(machine.reports)
+        node = new_node(machine.bmc.address, "rack", machine.name, (machine.mac,))
+        node = replace(node, state=state, serial=machine.serial, boot_mode=known.boot_mode)
+        with self.store.write() as tx:
+            tx.nodes.add(node)
+            tx.nodes.update(node.uuid, inventory=known, **facts)
+
+    def declare(self, *hosts: Mapping[str, Any]) -> None:
+        """Declare hosts; without any, one for the first machine."""
+        plain = {
+            "match": {"name": self.machines[0].name},
+            "image": "debian-12",
+            "ssh_keys": ["ssh-ed25519 AAAA"],
+        }
+        with self.store.write() as tx:
+            tx.documents.put_profiles(Profiles.model_validate({"hosts": list(hosts) or [plain]}))
+
+    def ask(self, verb: str, machine: Machine | None = None) -> httpx.Response:
+        """Have the operator's face take a verb."""
+        return self.operator.post(f"/nodes/{(machine or self.machines[0]).name}/verbs/{verb}")
+
+    def request(self, verb: str) -> None:
+        """A verb without HTTP."""
+        node, secrets = self.node(), {}
+        facts: dict[str, Any] = {}
+        if verb == "deploy":
+            facts["instance"], secrets = self.instances.declare(node)
+        self.conductor.request(Request(node.uuid, verb, "alice", facts, secrets))
+
+    def do(self, verb: str, machine: Machine | None = None) -> Node:
+        """A verb that is accepted, and everything that follows from it."""
+        answer = self.ask(verb, machine)
+        assert answer.status_code == 202, answer.text
+        self.settle()
+        return self.node(machine)
+
+    def settle(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Let time pass until no run is under way, or `until` holds."""
+        for _ in range(400):
+            self.conductor.run_until_idle()
+            if until():
+                return
+            moved = [machine.live(self.faces[machine.name]) for machine in self.machines]
+            if any(moved):
+                continue
+            with self.store.read() as tx:
+                due = tx.runs.next_wake()
+            if due is None:
+                return
+            self.clock.move(due - self.clock())
+        raise AssertionError("no end in sight:\n" + "\n".join(f"{e.kind} {e.message}" for e in self.events()))
+
+    # -- how the world looks -----------------------------------------------------------------------------
+
+    def node(self, machine: Machine | None = None) -> Node:
+        with self.store.read() as tx:
+            return tx.nodes.get((machine or self.machines[0]).name)
+
+    def runs(self, machine: Machine | None = None) -> list[Run]:
+        with self.store.read() as tx:
+            return tx.runs.of_node(tx.nodes.get((machine or self.machines[0]).name).uuid)
+
+    def events(self, kind: str = "") -> list[Event]:
+        with self.store.read() as tx:
+            return [event for event in tx.events.after(0, limit=10_000) if event.kind.startswith(kind)]
+
+    def said(self, kind: str) -> list[str]:
+        return [event.message for event in self.events(kind)]
+
+    def states(self) -> list[str]:
+        """The edges that were walked."""
+        return self.said("state")
+
+    def pass_time(self, **span: float) -> None:
+        self.clock.move(timedelta(**span))
+
+
+def build_images(folder: Path, *, virtual_size: int = 2 * GIB) -> None:
+    """A ramdisk and an OS image of a few bytes, with the manifests that the build writes."""
+    _image(folder, "ramdisk", "ramdisk", {"kernel": b"kernel", "initramfs": b"initramfs"}, {})
+    size = {"disk_format": "qcow2", "virtual_size": virtual_size}
+    _image(folder, "debian-12", "os", {"disk": b"a whole disk"}, size)
+
+
+def _image(folder: Path, name: str, kind: str, parts: dict[str, bytes], more: dict[str, Any]) -> None:
+    place = folder / name
+    place.mkdir(parents=True, exist_ok=True)
+    for part, content in parts.items():
+        (place / part).write_bytes(content)
+    files = {
+        part: {"sha512": hashlib.sha512(content).hexdigest(), "size": len(content)}
+        for part, content in parts.items()
+    }
+    manifest = {
+        "name": name,
+        "kind": kind,
+        "parts": {part: part for part in parts},
+        "files": files,
+        "size": sum(map(len, parts.values())),
+        "built": "2026-11-22",
+        "recipe": "none",
+        **more,
+    }
+    (place / "manifest.json").write_text(json.dumps(manifest))
