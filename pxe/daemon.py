@@ -33,13 +33,15 @@ class Dnsmasq:
         self._on_line = on_line
         self._process: subprocess.Popen[str] | None = None
         self._stopping = threading.Event()
-        self._up = threading.Event()
+        self._settled = threading.Event()
+        self._up = False
         self._words: list[str] = []
         self._thread = threading.Thread(target=self._supervise, name="dnsmasq", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        if not self._up.wait(15):
+        self._settled.wait(15)
+        if not self._up:
             self.__exit__(None, None, None)
             raise DaemonFailed(
                 "dnsmasq does not start: " + ("; ".join(self._words[-3:]) or "it says nothing")
@@ -68,15 +70,28 @@ class Dnsmasq:
         while not self._stopping.is_set():
             began = time.monotonic()
             self._run()
+            if not self._up and pause > 0.5:  # twice; the first may have met its predecessor's last breath
+                self._settled.set()
+                return
             pause = 0.5 if time.monotonic() - began > 60 else min(pause * 2, 30)
             if not self._stopping.is_set():
                 log.error("dnsmasq ended; it is started again in %.0f s", pause)
                 self._stopping.wait(pause)
 
     def _run(self) -> None:
-        with subprocess.Popen(
-            self._argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as process:
+        try:
+            started = subprocess.Popen(
+                self._argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            )
+        except OSError as error:
+            self._words.append(str(error))
+            return
+        with started as process:
             self._process = process
             if self._stopping.is_set():  # asked to stop before there was anything to signal
                 process.terminate()
@@ -87,7 +102,8 @@ class Dnsmasq:
         log.info("%s", line)
         self._words = [*self._words[-20:], line]
         if "started, version" in line:
-            self._up.set()
+            self._up = True
+            self._settled.set()
         try:
             self._on_line(line)
         except Exception:

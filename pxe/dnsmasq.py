@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -51,6 +52,7 @@ def render(network: ProvisioningNetwork, *, directory: Path, script_url: str) ->
         # constructed from the interface's own addresses and gives no addresses away.
         "enable-ra",
         f"dhcp-range=::,constructor:{network.interface},ra-stateless,64,1h",
+        f"ra-param={network.interface},0,0",  # lifetime 0: nobody takes the seed for its router
         "dhcp-match=set:ipxe,175",
         f"dhcp-boot=tag:ipxe,{script_url}",
         *_loader_lines(),
@@ -72,5 +74,15 @@ def render_hosts(reservations: list[Reservation]) -> str:
     """The dhcp-hostsfile: one line for each MAC, sorted so that equal content is equal text."""
     lines = []
     for host in sorted(reservations, key=lambda host: host.mac):
-        lines.append(",".join(part for part in (host.mac, host.address, host.name) if part))
+        lines.append(",".join(part for part in (host.mac, host.address, _host_name(host.name)) if part))
     return "".join(f"{line}\n" for line in lines)
+
+
+def _host_name(name: str) -> str | None:
+    """The name, unless dnsmasq would drop the line for it or take it for something else.
+
+    In dhcp-host, `ignore` silences a machine, and `infinite`, `45m` or `12` are lease times.
+    """
+    reserved = re.fullmatch(r"ignore|infinite|[0-9]+[wdhms]?", name)
+    fit = re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9-]+)*", name)
+    return name if fit and not reserved else None

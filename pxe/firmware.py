@@ -35,10 +35,10 @@ LOADERS = (
 )
 
 
-def stage(tftp_root: Path) -> None:
+def stage(tftp_root: Path, loaders: tuple[Loader, ...] = LOADERS) -> None:
     """Copy the loaders to where TFTP serves them; raises LoaderMissing naming the Debian package."""
     tftp_root.mkdir(parents=True, exist_ok=True)
-    for loader in LOADERS:
+    for loader in loaders:
         if not loader.path.exists():
             raise LoaderMissing(f"{loader.path} is missing: apt-get install {loader.package}")
         target = tftp_root / loader.filename

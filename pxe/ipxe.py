@@ -50,6 +50,8 @@ def machine_script(spec: BootSpec, title: str) -> str:
 
 def _ramdisk(spec: BootRamdisk, title: str) -> str:
     # UEFI kernels find the ramdisk by name only, hence `initrd=`; BIOS ignores the argument.
+    # Failing, this very script is asked for again (${cwuri}, where it came from): a reboot would go to the
+    # disk, since the BMC was told to boot from the network once.
     arguments = " ".join(("initrd=initramfs", *spec.arguments))
     return (
         "#!ipxe\n"
@@ -59,9 +61,9 @@ def _ramdisk(spec: BootRamdisk, title: str) -> str:
         f"initrd --name initramfs {spec.initramfs_url} || goto failed\n"
         "boot || goto failed\n"
         ":failed\n"
-        "echo Loading failed; starting over in 10 s\n"
+        "echo Loading failed; asking again in 10 s\n"
         "sleep 10\n"
-        "reboot\n"
+        "chain --replace ${cwuri} || goto failed\n"
     )
 
 
