@@ -264,8 +264,9 @@ class World:
             "image": "debian-12",
             "ssh_keys": ["ssh-ed25519 AAAA"],
         }
+        site = {"networks": {"provisioning": {"cidr": "10.0.0.0/24"}}, "hosts": list(hosts) or [plain]}
         with self.store.write() as tx:
-            tx.documents.put_profiles(Profiles.model_validate({"hosts": list(hosts) or [plain]}))
+            tx.documents.put_profiles(Profiles.model_validate(site))
 
     def ask(self, verb: str, machine: Machine | None = None) -> httpx.Response:
         """Have the operator's face take a verb."""

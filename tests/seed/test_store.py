@@ -1,0 +1,269 @@
+"""What the store promises: one schema, no contradictions, no plain text, each run to one worker."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from cryptography.fernet import Fernet
+from seed_clock import MovedClock
+from seed_machine import PASSWORD
+
+from hwdrivers.address import BMCAddress
+from hwdrivers.credentials import Credentials, Secret
+from seed.declarations import new_node
+from seed.model import Node, RunState
+from seed.store import Store, tables
+from seed.store.errors import Conflict, NotFound, WrongKey
+
+MAC = "52:54:00:00:00:01"
+LEASE = timedelta(minutes=10)
+
+
+@pytest.fixture
+def clock() -> MovedClock:
+    return MovedClock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: MovedClock) -> Store:
+    store = Store(tmp_path / "seed.sqlite", Fernet(Fernet.generate_key()), clock=clock)
+    store.migrate()
+    return store
+
+
+def node(number: int = 1, *macs: str) -> Node:
+    return new_node(BMCAddress.parse(f"ipmi://192.0.2.{number}"), "rack", f"node-{number}", macs)
+
+
+def add(store: Store, *nodes: Node) -> None:
+    with store.write() as tx:
+        for each in nodes:
+            tx.nodes.add(each)
+
+
+def open_run(store: Store, owner: Node) -> int:
+    with store.write() as tx:
+        return tx.runs.open(owner.uuid, "manage", "alice", ("verify_credentials",), "manageable", {}).id
+
+
+def test_the_migrations_make_the_tables(store: Store, tmp_path: Path) -> None:
+    store.migrate()  # a second time changes nothing
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'seed.sqlite'}")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, tables.metadata) == []
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    engine.dispose()
+
+
+def test_only_the_owner_reads_the_files(store: Store, tmp_path: Path) -> None:
+    add(store, node())
+    for path in tmp_path.glob("seed.sqlite*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_nothing_is_left_of_a_transaction_that_fails(store: Store) -> None:
+    first, second = node(1, MAC), node(2)
+    add(store, first)
+    with pytest.raises(Conflict, match=f"MAC {MAC} belongs to node 'node-1' already"), store.write() as tx:
+        tx.nodes.add(second)
+        tx.nodes.update(second.uuid, macs=("52:54:00:00:00:02", MAC))
+    with store.read() as tx:
+        assert tx.nodes.all() == [first]
+
+
+@pytest.mark.parametrize(
+    ("twin", "words"),
+    [
+        (node(2, MAC), "MAC 52:54:00:00:00:01 belongs to node 'node-1' already"),
+        (node(2, MAC.upper()), "MAC 52:54:00:00:00:01 belongs to node 'node-1' already"),
+        (replace(node(2), name="node-1"), "name node-1 is node 'node-1' already"),
+        (replace(node(1), name="node-2"), "bmc ipmi://192.0.2.1 is node 'node-1' already"),
+    ],
+)
+def test_a_second_node_of_one_mac_name_or_bmc_is_refused(store: Store, twin: Node, words: str) -> None:
+    first = node(1, MAC)
+    add(store, first)
+    with pytest.raises(Conflict, match=words):
+        add(store, twin)
+    with store.read() as tx:
+        assert tx.nodes.all() == [first]
+
+
+def test_a_name_is_not_changed_to_one_that_is_taken(store: Store) -> None:
+    first, second = node(1), node(2)
+    add(store, first, second)
+    with pytest.raises(Conflict, match="name node-1 is node 'node-1' already"), store.write() as tx:
+        tx.nodes.update(second.uuid, name="node-1")
+    with store.write() as tx:
+        tx.nodes.update(second.uuid, name="node-2")  # its own
+
+
+def test_macs_of_two_nodes_are_told_apart(store: Store) -> None:
+    add(store, node(1, MAC), node(2, "52:54:00:00:00:02"))
+    with store.read() as tx:
+        assert tx.nodes.by_macs(["52:54:00:00:00:09"]) is None
+        with pytest.raises(Conflict, match="node-1, node-2"):
+            tx.nodes.by_macs([MAC, "52:54:00:00:00:02"])
+
+
+def test_a_node_that_moved_meanwhile_is_not_moved_again(store: Store) -> None:
+    stale = node()
+    add(store, stale)
+    with store.write() as tx:
+        tx.nodes.move(stale, "verifying", "manageable")
+    with pytest.raises(Conflict, match="not in state 'enroll' any more"), store.write() as tx:
+        tx.nodes.move(stale, "active", None)
+    with store.read() as tx:
+        assert tx.nodes.get("node-1").state == "verifying"
+
+
+def test_unknown_names_are_answered_with_those_that_there_are(store: Store) -> None:
+    with store.read() as tx:
+        with pytest.raises(NotFound, match="there are: none"):
+            tx.nodes.get("x")
+        with pytest.raises(NotFound, match="no credentials 'x'; there are: none"):
+            tx.credentials.get("x")
+    add(store, node())
+    with store.read() as tx, pytest.raises(NotFound, match="there are: node-1"):
+        tx.nodes.get("x")
+
+
+def test_the_files_hold_no_secret_in_plain_text(store: Store, tmp_path: Path) -> None:
+    add(store, node())
+    with store.write() as tx:
+        tx.credentials.put("rack", Credentials("admin", Secret(PASSWORD)))
+        tx.secrets.put("node", "agent-token", Secret("a-token-of-an-agent"))
+    with store.write() as tx:
+        tx.secrets.put("node", "agent-token", Secret("another-token"))
+    with store.read() as tx:
+        assert tx.credentials.get("rack").password.reveal() == PASSWORD
+    paths = sorted(tmp_path.glob("seed.sqlite*"))
+    assert "seed.sqlite-wal" in [path.name for path in paths]
+    content = b"".join(path.read_bytes() for path in paths)
+    assert b"rack" in content
+    for secret in (PASSWORD, "a-token-of-an-agent", "another-token"):
+        assert secret.encode() not in content
+
+
+def test_another_key_is_an_error_in_words(store: Store, tmp_path: Path) -> None:
+    with store.write() as tx:
+        tx.credentials.put("rack", Credentials("admin", Secret(PASSWORD)))
+    other = Store(tmp_path / "seed.sqlite", Fernet(Fernet.generate_key()))
+    with other.read() as tx, pytest.raises(WrongKey, match=r"'rack' of credentials .* another key") as caught:
+        tx.credentials.get("rack")
+    assert PASSWORD not in str(caught.value)
+
+
+def test_a_run_is_claimed_once(store: Store, clock: MovedClock) -> None:
+    owners = [node(number) for number in range(1, 5)]
+    add(store, *owners)
+    opened = {open_run(store, owner) for owner in owners}
+    start = threading.Barrier(8)
+
+    def claim(worker: int) -> list[int]:
+        start.wait()
+        claimed = []
+        for _ in range(4):
+            with store.write() as tx:
+                run = tx.runs.claim(f"worker-{worker}", clock(), LEASE)
+            claimed += [run.id] if run else []
+        return claimed
+
+    with ThreadPoolExecutor(8) as pool:
+        claimed = [run for found in pool.map(claim, range(8)) for run in found]
+    assert sorted(claimed) == sorted(opened)
+
+
+def test_a_node_has_one_run_at_a_time(store: Store) -> None:
+    owner = node()
+    add(store, owner)
+    open_run(store, owner)
+    with pytest.raises(Conflict, match=r"run 1 \(manage\) is under way"):
+        open_run(store, owner)
+
+
+def test_a_saved_run_can_be_claimed_when_it_is_due(store: Store, clock: MovedClock) -> None:
+    owner = node()
+    add(store, owner)
+    run = open_run(store, owner)
+    later = clock() + timedelta(seconds=30)
+    with store.write() as tx:
+        assert tx.runs.claim("one", clock(), LEASE) is not None
+        tx.runs.save(run, wake_at=later, state=RunState.WAITING)
+        assert tx.runs.next_wake() == later
+        assert tx.runs.claim("two", clock(), LEASE) is None
+        tx.runs.wake(owner.uuid)
+        assert tx.runs.next_wake() == clock()
+        assert tx.runs.claim("two", clock(), LEASE) is not None
+
+
+def test_a_lease_that_ran_out_is_due_again(store: Store, clock: MovedClock) -> None:
+    owner = node()
+    add(store, owner)
+    open_run(store, owner)
+    with store.write() as tx:
+        assert tx.runs.claim("one", clock(), LEASE) is not None
+        due = tx.runs.next_wake()
+        assert due == clock() + LEASE
+        assert tx.runs.claim("two", clock(), LEASE) is None
+        clock.move(LEASE)
+        assert tx.runs.claim("two", due, LEASE) is not None
+
+
+def test_leases_of_a_dead_seed_are_taken_back(store: Store, clock: MovedClock) -> None:
+    owner = node()
+    add(store, owner)
+    run = open_run(store, owner)
+    with store.write() as tx:
+        tx.runs.claim("one", clock(), LEASE)
+    with store.write() as tx:
+        assert [held.id for held in tx.runs.release()] == [run]
+        assert tx.runs.release() == []
+        assert tx.runs.claim("two", clock(), LEASE) is not None
+
+
+def test_readers_do_not_wait_for_a_writer(store: Store) -> None:
+    add(store, node(1))
+
+    def look() -> list[str]:
+        with store.read() as tx:
+            return [each.name for each in tx.nodes.all()]
+
+    with ThreadPoolExecutor(1) as pool, store.write() as tx:
+        tx.nodes.add(node(2))
+        assert pool.submit(look).result(timeout=20) == ["node-1"]
+    assert look() == ["node-1", "node-2"]
+
+
+def test_a_removed_node_takes_everything_with_it(store: Store) -> None:
+    owner = node(1, MAC)
+    add(store, owner)
+    open_run(store, owner)
+    with store.write() as tx:
+        tx.nodes.remove(owner.uuid)
+    add(store, node(1, MAC))
+    with store.read() as tx:
+        assert tx.runs.of_node(owner.uuid) == []
+
+
+def test_events_are_read_in_order_from_where_one_stopped(store: Store) -> None:
+    with store.write() as tx:
+        for number in range(5):
+            tx.events.add("test", str(number), node="a" if number % 2 else "b", run=7, value=number)
+    with store.read() as tx:
+        assert [event.message for event in tx.events.after(0)] == list("01234")
+        assert [event.message for event in tx.events.after(2, limit=2)] == list("23")
+        assert [event.data["value"] for event in tx.events.after(0, node="a")] == [1, 3]
+        assert tx.events.newest_id() == 5
+        latest = tx.events.latest("b", prefixes=("te",))
+        assert latest is not None
+        assert latest.message == "4"
