@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,11 +63,15 @@ class AgentClient:
 
     def commands(self) -> list[Command]:
         """What the agent was told since its ramdisk started; proves that it is the one with our token."""
-        return [_command(item) for item in self._call("GET")["commands"]]
+        answer = self._call("GET")
+        with self._reading():
+            return [_command(item) for item in answer["commands"]]
 
     def start(self, name: str, params: dict[str, Any], *, wait: bool = False) -> Command:
         """Give the agent a command such as 'standby.prepare_image'; `wait` until it is done."""
-        return _command(self._call("POST", {"name": name, "params": params}, wait=str(wait).lower()))
+        answer = self._call("POST", {"name": name, "params": params}, wait=str(wait).lower())
+        with self._reading():
+            return _command(answer)
 
     def do(self, name: str, params: dict[str, Any]) -> Any:
         """Have a short command done, for its result; raises AgentError when it fails (HTTP says 200 then)."""
@@ -73,6 +79,13 @@ class AgentClient:
         if not command.succeeded:
             raise AgentError(f"the agent failed at {name}: {command.error or command.status}")
         return command.result
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (KeyError, TypeError, AttributeError):
+            raise AgentError(f"what listens at {self._agent.url} answers, but not as an agent does") from None
 
     def _call(self, method: str, body: Any = None, **query: str) -> Any:
         url = f"{self._agent.url}/v1/commands/"

@@ -151,12 +151,12 @@ def test_a_token_that_works_is_not_logged_either(served: Served, caplog: pytest.
     ("answer", "words"),
     [
         (
-            httpx.Response(409, json={"faultstring": "Agent is busy: executing command x"}),
-            "answers 409: Agent",
+            httpx.Response(409, json={"faultstring": "Agent is busy: ..."}),
+            "answers 409: Agent is busy",
         ),
         (httpx.Response(502, text="<html>a proxy</html>"), "answers 502: <html>"),
         (httpx.Response(200, text="<html>a proxy</html>"), "no JSON"),
-        (httpx.Response(200, json={}), "without"),
+        (httpx.Response(200, json={}), "not as an agent does"),
     ],
 )
 def test_odd_answers_are_errors_of_the_agent(ca: str, answer: httpx.Response, words: str) -> None:
