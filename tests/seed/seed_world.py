@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 from cryptography.fernet import Fernet
+from fastapi import FastAPI
 from seed_clock import MovedClock
 from seed_face import Face
 from seed_machine import GIB, PASSWORD, Machine
@@ -179,20 +180,33 @@ class World:
         )
         self.__dict__.pop("operator", None)
 
+    def reopen(self) -> None:
+        """The store as a seed finds it that reads the key file now."""
+        self.store = Store(self.path, self.key, clock=self.clock)
+        self.start(Fuse())
+
     def close(self) -> None:
         self.store.close()
         self.fused.close()
 
     @cached_property
-    def faces(self) -> dict[str, Face]:
-        """What each machine reaches the seed by; what it has written cannot blow the conductor's fuse."""
+    def machines_app(self) -> FastAPI:
+        """What it writes cannot blow the conductor's fuse."""
         boot = Boot(self.store, self.images, BASE_URL, ("console=ttyS0",))
         ramdisk = Ramdisk(self.store, clock=self.clock)
         instances = Instances(self.store, self.images, BASE_URL)
-        app = machines_api.create(
+        return machines_api.create(
             self.store, boot, self.images, ramdisk, instances, BASE_URL, lambda: self.conductor.wake()
         )
-        return {machine.name: Face(app, BASE_URL, caller=machine.address) for machine in self.machines}
+
+    @cached_property
+    def faces(self) -> dict[str, Face]:
+        """What each machine reaches the seed by, by its name."""
+        return {machine.name: self.face_at(machine.address) for machine in self.machines}
+
+    def face_at(self, address: str) -> Face:
+        """What a machine at `address` reaches the seed by."""
+        return Face(self.machines_app, BASE_URL, caller=address)
 
     @cached_property
     def operator(self) -> Face:

@@ -1,0 +1,173 @@
+"""The conductor's own thread: it takes what is due, sleeps through nothing, and stops."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from seed_machine import Machine
+from seed_world import World
+
+from seed.conductor import Conductor, Request
+from seed.lifecycle import ironic_39
+from seed.step import Complete, Result, Waiting, Walk
+from seed.store import Store
+
+
+@dataclass
+class Gate:
+    """A step that says when it is entered and goes on when it is let."""
+
+    answers: list[Result] = field(default_factory=lambda: [Complete("done")])
+    name: str = "verify_credentials"
+    timeout: timedelta = timedelta(minutes=5)
+    abortable: bool = True
+    entered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    let: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    def execute(self, walk: Walk) -> Result:
+        self.entered.release()
+        assert self.let.acquire(timeout=60)
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    def wait_entered(self) -> None:
+        assert self.entered.acquire(timeout=60)
+
+
+@pytest.fixture
+def store(world: World) -> Store:
+    """On the real clock: the loop waits by it."""
+    return Store(world.path, world.key)
+
+
+@contextmanager
+def serving(store: Store, step: Gate) -> Iterator[Conductor]:
+    conductor = Conductor(store, ironic_39(), {step.name: step}, workers=4)
+    thread = threading.Thread(target=conductor.serve)
+    thread.start()
+    try:
+        yield conductor
+    finally:
+        for _ in range(20):
+            step.let.release()
+        conductor.stop()
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def ask(conductor: Conductor, node: str = "node-1") -> None:
+    conductor.request(Request(node, "manage", "alice", {}))
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Look again until it is so; the limit is for a broken build."""
+    pause = threading.Event()
+    for _ in range(6000):
+        if true():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it never became so")
+
+
+def state_of(store: Store, name: str = "node-1") -> str:
+    with store.read() as tx:
+        return tx.nodes.get(name).state
+
+
+def test_a_request_is_taken_while_the_loop_sleeps(world: World, store: Store) -> None:
+    world.enroll()
+    step = Gate()
+    with serving(store, step) as conductor:
+        for _ in range(3):
+            ask(conductor)
+            step.wait_entered()
+            step.let.release()
+            until(lambda: state_of(store) == "manageable")
+            with store.write() as tx:
+                tx.nodes.move(tx.nodes.get("node-1"), "enroll", None)
+
+
+def test_several_nodes_are_walked_at_once(world: World, store: Store) -> None:
+    for number in range(1, 5):
+        world.at("enroll", Machine(number))
+    step = Gate()
+    with serving(store, step) as conductor:
+        for number in range(1, 5):
+            ask(conductor, f"node-{number}")
+        for _ in range(4):
+            step.wait_entered()
+        for _ in range(4):
+            step.let.release()
+        until(lambda: all(state_of(store, f"node-{number}") == "manageable" for number in range(1, 5)))
+
+
+def test_a_call_that_comes_while_the_step_is_executed_is_not_lost(world: World, store: Store) -> None:
+    world.enroll()
+    step = Gate(answers=[Waiting("the agent", timedelta(hours=1)), Complete("it called")])
+    with serving(store, step) as conductor:
+        ask(conductor)
+        step.wait_entered()
+        with store.write() as tx:
+            tx.runs.wake(tx.nodes.get("node-1").uuid)
+        step.let.release()
+        step.wait_entered()
+        step.let.release()
+        until(lambda: state_of(store) == "manageable")
+
+
+def test_a_stop_lets_the_step_finish_and_starts_no_other(world: World, store: Store) -> None:
+    world.at("enroll", Machine(1))
+    world.at("enroll", Machine(2))
+    step = Gate()
+    with serving(store, step) as conductor:
+        ask(conductor)
+        step.wait_entered()
+        conductor.stop()
+        step.let.release()
+    assert state_of(store) == "manageable"
+    ask(conductor, "node-2")
+    assert state_of(store, "node-2") == "verifying"
+
+
+def test_what_a_dead_seed_held_is_resumed(world: World, store: Store) -> None:
+    world.enroll()
+    step = Gate()
+    dead = Conductor(store, ironic_39(), {step.name: step})
+    ask(dead)
+    with store.write() as tx:
+        run = tx.runs.claim("dead", datetime.now(UTC), timedelta(hours=1))
+    assert run is not None
+    with serving(store, step):
+        step.wait_entered()
+        step.let.release()
+        until(lambda: state_of(store) == "manageable")
+    assert world.said("run.resumed") == ["manage goes on at verify_credentials"]
+
+
+def test_a_step_that_this_release_does_not_have(world: World, store: Store) -> None:
+    world.enroll()
+    ask(Conductor(store, ironic_39(), {}))
+    Conductor(store, ironic_39(), {}).run_until_idle()
+    assert state_of(store) == "enroll"
+    assert "has no such step" in (world.node().last_error or "")
+
+
+def test_a_broken_step_fails_the_run_and_tells_no_details(
+    world: World, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Gate):
+        def execute(self, walk: Walk) -> Result:
+            raise KeyError("inside")
+
+    world.enroll()
+    step = Broken()
+    conductor = Conductor(store, ironic_39(), {step.name: step})
+    ask(conductor)
+    conductor.run_until_idle()
+    assert state_of(store) == "enroll"
+    assert "internal error in step verify_credentials (KeyError)" in (world.node().last_error or "")
+    assert "KeyError: 'inside'" in caplog.text
