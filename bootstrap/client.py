@@ -8,17 +8,22 @@ import json
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
-
-from bootstrap.compose import compose
 from bootstrap.config import Config
+
+if TYPE_CHECKING:  # the imports cost half a second, which `--help` and errors need not wait for
+    import httpx
 
 
 class Refused(RuntimeError):
     """The seed refused; the message is its own."""
+
+
+class SeedSilent(RuntimeError):
+    """A seed listens but its answer did not arrive."""
 
 
 class Client:
@@ -40,7 +45,8 @@ class Client:
         """The decoded answer; raises Refused with the seed's words."""
         wanted = {key: value for key, value in (query or {}).items() if value is not None}
         if self.seed_runs:
-            answer = self._seed.request(method, path, json=body, params=wanted)
+            with _answering():
+                answer = self._seed.request(method, path, json=body, params=wanted)
         else:
             answer = asyncio.run(self._inside(method, path, body, wanted))
         if answer.status_code >= 400:
@@ -55,7 +61,7 @@ class Client:
                 raise Refused(_words(answer))
             yield from (json.loads(line) for line in answer.text.splitlines())
             return
-        with self._seed.stream("POST", path, json=body) as answer:
+        with _answering(), self._seed.stream("POST", path, json=body) as answer:
             if answer.status_code >= 400:
                 answer.read()
                 raise Refused(_words(answer))
@@ -64,12 +70,18 @@ class Client:
 
     @cached_property
     def _seed(self) -> httpx.Client:
+        import httpx
+
         transport = httpx.HTTPTransport(uds=str(self.config.socket))
         return httpx.Client(
             transport=transport, base_url="http://seed/v1", headers=self._headers, timeout=120
         )
 
     async def _inside(self, method: str, path: str, body: Any, query: dict[str, Any]) -> httpx.Response:
+        import httpx
+
+        from bootstrap.compose import compose
+
         seed = compose(self.config)
         try:
             seed.store.migrate()
@@ -90,6 +102,18 @@ def is_up(config: Config) -> bool:
         except OSError:
             return False
     return True
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Turn the library's errors into ours."""
+    import httpx
+
+    try:
+        yield
+    except httpx.HTTPError as error:
+        said = str(error) or type(error).__name__
+        raise SeedSilent(f"the seed does not answer ({said}); see `undercloud seed status`") from error
 
 
 def _words(answer: httpx.Response) -> str:

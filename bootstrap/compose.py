@@ -5,12 +5,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from cryptography.fernet import Fernet
 from fastapi import FastAPI
 
 from bootstrap.config import Config
+from bootstrap.key import cipher
 from hwdrivers.connect import connect
 from seed.api import machines, operators
 from seed.api.context import Context
@@ -40,10 +39,6 @@ from seed.steps.write_image import WriteImage
 from seed.store import Store
 
 
-class MissingKey(RuntimeError):
-    """The file that opens the stored secrets is gone or is none."""
-
-
 @dataclass(frozen=True)
 class Seed:
     """A seed, put together and at rest."""
@@ -53,19 +48,6 @@ class Seed:
     reservations: Reservations
     operators: FastAPI
     machines: FastAPI
-
-
-def cipher(key_file: Path) -> Fernet:
-    """The key of the stored secrets; raises MissingKey rather than making a new one silently."""
-    try:
-        return Fernet(key_file.read_bytes().strip())
-    except FileNotFoundError:
-        raise MissingKey(
-            f"{key_file} is missing: without it the stored BMC passwords cannot be read. Put the file back "
-            "from a backup, or delete the store beside it and run `undercloud init` again"
-        ) from None
-    except ValueError as error:
-        raise MissingKey(f"{key_file} holds no key: {error}. Put it back from a backup") from None
 
 
 def compose(config: Config, *, reload_dhcp: Callable[[], None] = lambda: None) -> Seed:

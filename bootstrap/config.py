@@ -6,7 +6,7 @@ import os
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from profiles.document import Strict, load
 from pxe.dnsmasq import ProvisioningNetwork
@@ -70,6 +70,20 @@ class Config(Strict):
     ramdisk: RamdiskConfig = RamdiskConfig()
     fast_track: bool = True
 
+    @field_validator("state_dir", "images_dir", "socket")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        if not path.is_absolute():  # the seed runs in /, this command anywhere
+            raise ValueError(f"{path} is relative; write the whole path")
+        return path
+
+    @field_validator("socket")
+    @classmethod
+    def _short(cls, path: Path) -> Path:
+        if len(os.fsencode(path)) > 107:
+            raise ValueError(f"{path} is longer than the 107 bytes that a socket's path can have (unix(7))")
+        return path
+
     @property
     def database(self) -> Path:
         return self.state_dir / "undercloud.sqlite"
@@ -77,6 +91,10 @@ class Config(Strict):
     @property
     def key_file(self) -> Path:
         return self.state_dir / "secrets.key"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.state_dir / "seed.lock"
 
     @property
     def log_file(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
@@ -57,6 +58,20 @@ def check_interface(provisioning: Provisioning) -> None:
             f"interface {nic.name} does not have the address {provisioning.address} (it has: "
             f"{_addresses(nic)}); give it: ip address add {provisioning.address} dev {nic.name}"
         )
+
+
+def check_port(provisioning: Provisioning) -> None:
+    """The HTTP port is free; raises PreflightFailed."""
+    address, port = str(provisioning.address.ip), provisioning.http_port
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            raise PreflightFailed(
+                f"cannot listen on {address}:{port}: {error.strerror}; choose another --http-port, or see who "
+                f"has it: ss -ltnp 'sport = :{port}'"
+            ) from error
 
 
 def _outward() -> str | None:

@@ -12,7 +12,11 @@ from pathlib import Path
 from bootstrap.client import is_up
 from bootstrap.config import Config
 
-__all__ = ["SeedFailed", "is_up", "pid", "start", "stop"]
+__all__ = ["AlreadyRunning", "SeedFailed", "is_up", "pid", "refuse_another", "start", "stop"]
+
+
+class AlreadyRunning(RuntimeError):
+    """Another seed works on this state directory, or listens where this one would."""
 
 
 class SeedFailed(RuntimeError):
@@ -34,11 +38,18 @@ def start(config_path: Path, config: Config, *, timeout: float = 60) -> int:
         if seed.poll() is not None or time.monotonic() > deadline:
             seed.kill()
             seed.wait()
-            raise SeedFailed(
-                f"the seed does not start; the end of {config.log_file}:\n{_tail(config, began)}"
-            )
+            raise SeedFailed(f"the seed does not start: {_last_words(config, began)}")
         time.sleep(0.1)
     return seed.pid
+
+
+def refuse_another(config: Config) -> None:
+    """Raise AlreadyRunning when a seed listens on the configured socket that is not this one's."""
+    if is_up(config) and pid(config) is None:
+        raise AlreadyRunning(
+            f"a seed with another state directory than {config.state_dir} listens on {config.socket}; stop "
+            "that one, or choose another --socket"
+        )
 
 
 def stop(config: Config, *, timeout: float = 60) -> bool:
@@ -58,20 +69,27 @@ def stop(config: Config, *, timeout: float = 60) -> bool:
 
 
 def pid(config: Config) -> int | None:
-    """The process id of the seed that holds the state directory's lock (/proc/locks), or None."""
-    lock = config.state_dir / "seed.lock"
+    """The process id of the seed that holds the state directory's lock (/proc/locks), or None.
+
+    The seed wrote its number into the file, so that an equal inode on another disk is nobody's seed.
+    """
     try:
-        inode = str(lock.stat().st_ino)
+        inode = str(config.lock_file.stat().st_ino)
+        written = config.lock_file.read_text()
         held = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
     except FileNotFoundError:
         return None
     for fields in held:
-        if fields[1] == "FLOCK" and fields[5].endswith(f":{inode}"):
-            return int(fields[4])
+        if fields[1] == "FLOCK" and fields[4] == written and fields[5].endswith(f":{inode}"):
+            return int(written)
     return None
 
 
-def _tail(config: Config, began: int) -> str:
+def _last_words(config: Config, began: int) -> str:
+    """Its error, if it ended with one, else the end of its log."""
     with config.log_file.open("rb") as log:
         log.seek(began)
-        return "\n".join(log.read().decode(errors="replace").splitlines()[-15:])
+        lines = log.read().decode(errors="replace").splitlines()
+    if lines and lines[-1].startswith("error: "):
+        return f"{lines[-1].removeprefix('error: ')} (its log is {config.log_file})"
+    return f"the end of {config.log_file}:\n" + "\n".join(lines[-15:])

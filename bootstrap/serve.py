@@ -18,6 +18,8 @@ from fastapi import FastAPI
 
 from bootstrap.compose import Seed, compose
 from bootstrap.config import Config
+from bootstrap.preflight import check_interface
+from bootstrap.process import AlreadyRunning, SeedFailed, is_up
 from pxe.daemon import Dnsmasq
 from pxe.dnsmasq import render
 from pxe.firmware import stage
@@ -27,16 +29,13 @@ from seed.milestones import BootJournal
 log = logging.getLogger(__name__)
 
 
-class AlreadyRunning(RuntimeError):
-    """Another seed works on this state directory."""
-
-
 def serve(config: Config) -> None:
     """Serve until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     dhcp: list[Dnsmasq] = []
+    check_interface(config.provisioning)
     with ExitStack() as stack:
-        stack.enter_context(_alone(config.state_dir))
+        stack.enter_context(_alone(config))
         seed = compose(config, reload_dhcp=lambda: dhcp[0].reload() if dhcp else None)
         stack.callback(seed.store.close)
         seed.store.migrate()
@@ -48,13 +47,18 @@ def serve(config: Config) -> None:
 
 
 @contextmanager
-def _alone(state_dir: Path) -> Iterator[None]:
+def _alone(config: Config) -> Iterator[None]:
     """Hold the state directory's lock: whoever has it knows that every older lease is a dead worker's."""
-    with (state_dir / "seed.lock").open("a") as lock:
+    with config.lock_file.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyRunning(f"a seed is running on {state_dir} already") from None
+            raise AlreadyRunning(f"a seed is running on {config.state_dir} already") from None
+        if is_up(config):
+            raise AlreadyRunning(
+                f"a seed with another state directory than {config.state_dir} listens on {config.socket}; "
+                "stop that one, or configure another socket"
+            )
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -93,9 +97,10 @@ class _Server(uvicorn.Server):
 async def _listen(config: Config, seed: Seed) -> None:
     """Serve both faces until a signal arrives or one of them ends."""
     address = str(config.provisioning.address.ip)
+    network = _network_socket(address, config.provisioning.http_port)
     faces = [
+        (_Server(_settings(seed.machines)), network),
         (_Server(_settings(seed.operators)), _local_socket(config.socket)),
-        (_Server(_settings(seed.machines)), _network_socket(address, config.provisioning.http_port)),
     ]
 
     def stop() -> None:
@@ -131,5 +136,11 @@ def _local_socket(path: Path) -> socket.socket:
 def _network_socket(address: str, port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((address, port))
+    try:
+        listener.bind((address, port))
+    except OSError as error:
+        raise SeedFailed(
+            f"cannot listen on {address}:{port}: {error.strerror}; choose another `http_port`, or see who "
+            f"has it: ss -ltnp 'sport = :{port}'"
+        ) from error
     return listener

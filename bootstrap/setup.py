@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
-from cryptography.fernet import Fernet
 
 from bootstrap import process
-from bootstrap.compose import MissingKey, cipher
 from bootstrap.config import Config, read
+from bootstrap.key import MissingKey, cipher, make
 from profiles.document import DocumentError
 from pxe.firmware import LOADERS
 from pxe.tftp import fetch
@@ -26,6 +25,7 @@ class Setup:
 
     def pending(self) -> list[str]:
         """What `converge` is going to change, in words."""
+        process.refuse_another(self._config)
         config, changes = self._config, []
         if not self._path.exists():
             changes.append(f"write {self._path}")
@@ -35,21 +35,23 @@ class Setup:
             changes.append(f"make the key of the stored secrets, {config.key_file}")
         if not config.database.exists():
             changes.append(f"create the store, {config.database}")
-        if not process.is_up(config):
+        if process.pid(config) is not None and self._outdated():
+            changes.append("restart the seed with this configuration")
+        elif not process.is_up(config):
             changes.append(f"start the seed and its dnsmasq on {config.provisioning.interface}")
         return changes
 
     def converge(self) -> Iterator[str]:
         """Make it so, telling what was done."""
         config = self._config
-        changed = not self._path.exists() or self._differs()
-        if changed:
+        outdated = self._outdated()
+        if not self._path.exists() or self._differs():
             self._write()
             yield f"wrote {self._path}"
         self._key()
         Store(config.database, cipher(config.key_file)).migrate()
         yield f"the store is {config.database}"
-        if changed and process.is_up(config):
+        if outdated:
             process.stop(config)
         if not process.is_up(config):
             process.start(self._path, config)
@@ -57,6 +59,13 @@ class Setup:
         for loader in LOADERS:
             size = len(fetch(str(config.provisioning.address.ip), loader.filename))
             yield f"{loader.filename} comes by TFTP ({size} bytes)"
+
+    def _outdated(self) -> bool:
+        """Whether a seed that runs was started with another configuration."""
+        if not self._path.exists() or self._differs():
+            return True
+        lock = self._config.lock_file  # written when the seed started
+        return lock.exists() and lock.stat().st_mtime < self._path.stat().st_mtime
 
     def _differs(self) -> bool:
         try:
@@ -82,5 +91,4 @@ class Setup:
                 f"{config.database} is there but its key {config.key_file} is not. Put the key back from a "
                 "backup; or remove the store too, which forgets all nodes"
             )
-        config.key_file.touch(mode=0o600)
-        config.key_file.write_bytes(Fernet.generate_key())
+        make(config.key_file)

@@ -6,8 +6,6 @@ import logging
 import tempfile
 from pathlib import Path
 
-import tftpy
-
 logging.getLogger("tftpy").setLevel(logging.ERROR)
 
 
@@ -17,6 +15,8 @@ class TFTPFailed(OSError):
 
 def fetch(server: str, filename: str, *, port: int = 69, timeout: float = 5) -> bytes:
     """The bytes of `filename`; 512-byte blocks, as the oldest PXE ROMs ask for; raises TFTPFailed."""
+    import tftpy  # 0.1 s that only those pay who fetch
+
     with tempfile.TemporaryDirectory() as directory:
         target = Path(directory) / "file"
         try:

@@ -8,19 +8,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
-from bootstrap.client import Client, Refused
-from bootstrap.compose import MissingKey
+from bootstrap.client import Client, Refused, SeedSilent
 from bootstrap.config import DEFAULT_PATH, read
 from bootstrap.handoff.host import HandoffFailed
+from bootstrap.key import MissingKey
 from bootstrap.preflight import PreflightFailed
-from bootstrap.process import SeedFailed
-from bootstrap.serve import AlreadyRunning
+from bootstrap.process import AlreadyRunning, SeedFailed
 from bootstrap.ssh import SSHFailed
 from hwdrivers.local import UnknownInterface
 from profiles.document import DocumentError
@@ -47,12 +45,12 @@ EXPECTED = (
     LoaderMissing,
     ImageError,
     MissingKey,
-    PermissionError,
     PreflightFailed,
     ProcessError,
     Refused,
     SSHFailed,
     SeedFailed,
+    SeedSilent,
     TFTPFailed,
     UnknownInterface,
 )
@@ -67,8 +65,13 @@ class Commands(TyperGroup):
         except EXPECTED as error:
             err.print(f"error: {error}", style="red", soft_wrap=True, markup=False)
             raise typer.Exit(1) from None
-        except httpx.HTTPError as error:
-            err.print(f"error: the seed does not answer ({error}); see `undercloud seed status`", style="red")
+        except PermissionError as error:
+            err.print(
+                f"error: {error.filename}: {error.strerror}; try again as root",
+                style="red",
+                soft_wrap=True,
+                markup=False,
+            )
             raise typer.Exit(1) from None
 
 

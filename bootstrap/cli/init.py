@@ -10,8 +10,8 @@ import typer
 
 from bootstrap.cli.console import CommandError, config_path, out
 from bootstrap.config import DEFAULT_HTTP_PORT, Config, Provisioning, default_range, read
-from bootstrap.preflight import check_interface, provisioning_candidate, seed_address
-from bootstrap.setup import Setup
+from bootstrap.preflight import check_interface, check_port, provisioning_candidate, seed_address
+from bootstrap.process import pid
 
 EXAMPLES = """
 Examples:
@@ -60,8 +60,14 @@ def init(
         changes["provisioning"] = _provisioning(present, interface, cidr, dhcp_range, http_port)
     config = before.model_copy(update=changes) if before else Config(**changes)
     check_interface(config.provisioning)
+    if pid(config) is None or (before and before.provisioning.http_port != config.provisioning.http_port):
+        check_port(config.provisioning)
+    from bootstrap.setup import Setup
+
     setup = Setup(path, config)
     pending = setup.pending()
+    if not pending:
+        out.print("  nothing to change; this is how it stands:")
     for line in pending:
         out.print(f"  will {line}", markup=False)
     if pending and not yes and not typer.confirm("Go on?", default=True):

@@ -23,6 +23,7 @@ def run(ctx: typer.Context) -> None:
 def start(ctx: typer.Context) -> None:
     """Start the seed in the background; runs that were under way go on where they were."""
     config = read(config_path(ctx))
+    process.refuse_another(config)
     if process.is_up(config):
         out.print("The seed is running already.")
         return
