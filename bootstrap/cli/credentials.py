@@ -30,6 +30,8 @@ def add(
 
     Example: `undercloud credentials add rack1 --username admin --password-file /root/bmc.pass`
     """
+    if ca_file and not ca_file.is_file():
+        raise CommandError(f"--ca-file {ca_file}: there is no such file")
     body = {
         "username": username,
         "password": _password(password_file),
@@ -53,8 +55,19 @@ def _password(file: Path | None) -> str:
     elif str(file) == "-":
         password = sys.stdin.readline()
     else:
-        password = file.read_text()
+        password = _content(file)
     password = password.strip("\r\n")
     if not password:
         raise CommandError("the password is empty; nothing was stored")
+    if "\n" in password:
+        raise CommandError(f"{file} has several lines; the password alone must stand there")
     return str(password)
+
+
+def _content(file: Path) -> str:
+    try:
+        return file.read_text()
+    except UnicodeDecodeError:  # not chained: its text would show the bytes
+        raise CommandError(f"--password-file {file}: it is no text") from None
+    except OSError as error:
+        raise CommandError(f"--password-file {file}: {error.strerror}") from error

@@ -44,7 +44,8 @@ def discover(
     body = {"ranges": ranges, "credentials": credentials, "enroll": enroll}
     rows = _watch(client(ctx).stream("/discoveries", body))
     rows.sort(key=lambda row: row["address"])
-    show(rows, COLUMNS, output)
+    if rows or output is Format.JSON:
+        show(rows, COLUMNS, output)
     for row in rows:
         if row["error"]:
             err.print(f"{row['address']}: {row['error']}", style="red", markup=False, soft_wrap=True)

@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
@@ -22,16 +23,18 @@ def newest_event(api: Client) -> int:
     return newest[-1]["id"] if newest else 0
 
 
-def until_done(api: Client, runs: list[dict[str, Any]], since: int) -> list[dict[str, Any]]:
+def until_done(
+    api: Client, runs: list[dict[str, Any]], since: int, to: Console = out
+) -> list[dict[str, Any]]:
     """The runs as they ended, telling events after number `since`. Ctrl-C stops only the watching."""
     if not runs:
         return []
     names = {node["uuid"]: node["name"] for node in api.get("/nodes")}
-    watcher = _Watcher(api, runs, names, since)
+    watcher = _Watcher(api, runs, names, since, to)
     try:
         return watcher.watch()
     except KeyboardInterrupt:
-        out.print(
+        to.print(
             "\nThe seed goes on without this command; see `undercloud node list` or `undercloud events`."
         )
         raise
@@ -40,18 +43,21 @@ def until_done(api: Client, runs: list[dict[str, Any]], since: int) -> list[dict
 class _Watcher:
     """Polls the event stream from where the runs began."""
 
-    def __init__(self, api: Client, runs: list[dict[str, Any]], names: dict[str, str], since: int) -> None:
+    def __init__(
+        self, api: Client, runs: list[dict[str, Any]], names: dict[str, str], since: int, to: Console
+    ) -> None:
         self._api = api
         self._runs = {run["id"]: run for run in runs}
         self._names = names
         self._said: dict[str, str] = {}
         self._newest = since
+        self._out = to
 
     def watch(self) -> list[dict[str, Any]]:
-        with Live(console=out, refresh_per_second=4, transient=True) as live:
+        with Live(console=self._out, refresh_per_second=4, transient=True) as live:
             while True:
                 self._poll()
-                if out.is_terminal:
+                if self._out.is_terminal:
                     live.update(self._table())
                 if all(run["state"] in ENDED for run in self._runs.values()):
                     break
@@ -65,8 +71,8 @@ class _Watcher:
             self._newest = event["id"]
             if event["node"] in self._nodes():
                 self._said[event["node"]] = event["message"]
-                if not out.is_terminal:
-                    out.print(
+                if not self._out.is_terminal:
+                    self._out.print(
                         f"  {self._names[event['node']]}: {event['message']}", markup=False, soft_wrap=True
                     )
         for run_id, run in self._runs.items():
@@ -90,11 +96,11 @@ class _Watcher:
 
     def _summary(self, run: dict[str, Any]) -> None:
         style = "green" if run["state"] == "done" else "red"
-        out.print(
+        self._out.print(
             f"{self._names[run['node']]}: {run['verb']} {run['state']} in {_seconds(run):.0f} s", style=style
         )
         if run["state"] != "done" and run["reason"]:
-            out.print(f"  {run['reason']}", markup=False, soft_wrap=True)
+            self._out.print(f"  {run['reason']}", markup=False, soft_wrap=True)
 
 
 def _seconds(run: dict[str, Any]) -> float:

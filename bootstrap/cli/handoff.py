@@ -9,10 +9,8 @@ import typer
 
 from bootstrap.cli.console import CommandError, Format, Output, client, err, out, show, show_json
 from bootstrap.client import Client
-from bootstrap.handoff import ansible, cluster_secrets
-from bootstrap.handoff.control_plane import ControlPlane
+from bootstrap.handoff import ansible
 from bootstrap.handoff.host import Host, RoleHandoff
-from bootstrap.handoff.kubernetes import Kubernetes
 from bootstrap.handoff.site import Site
 from bootstrap.ssh import SSH
 from profiles.hosts import Role
@@ -23,7 +21,7 @@ Examples:
 
     undercloud handoff
 
-    undercloud handoff --output ./site --identity ~/.ssh/id_ed25519
+    undercloud handoff --artefacts ./site --identity ~/.ssh/id_ed25519
 """
 
 
@@ -91,6 +89,10 @@ def _active(api: Client) -> list[dict[str, Any]]:
 
 def _roles(api: Client, hosts: tuple[Host, ...], directory: Path) -> list[RoleHandoff]:
     """The hand-offs that these hosts need; what each needs is read before any host is touched."""
+    from bootstrap.handoff import cluster_secrets
+    from bootstrap.handoff.control_plane import ControlPlane
+    from bootstrap.handoff.kubernetes import Kubernetes
+
     wanted = {host.role for host in hosts}
     roles: list[RoleHandoff] = []
     if Role.CONTROL_PLANE in wanted:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from bootstrap.cli import follow
 from bootstrap.cli.console import CommandError, Format, Output, client, err, out, show, show_json, text
@@ -143,14 +144,15 @@ def _verb(verb: str) -> Callable[..., None]:
         output: Output = Format.TABLE,
     ) -> None:
         api = client(ctx)
-        chosen = _choose(api, verb, nodes or [], every)
-        if verb in ASKS_FIRST and not yes:
-            _confirm(verb, chosen)
+        to = err if output is Format.JSON else out
+        chosen = _choose(api, verb, nodes or [], every, to)
+        if verb in ASKS_FIRST and chosen and not yes:
+            _confirm(verb, chosen, to)
         since = follow.newest_event(api)
-        started, refused = _start(api, verb, chosen)
+        started, refused = _start(api, verb, chosen, to)
         if not api.seed_runs and started:
             err.print("No seed runs, so nothing moves yet: `undercloud seed start`", style="yellow")
-        ended = follow.until_done(api, started, since) if wait and api.seed_runs else started
+        ended = follow.until_done(api, started, since, to) if wait and api.seed_runs else started
         if output is Format.JSON:
             show_json(ended)
         if refused or any(run["state"] in ("failed", "aborted") for run in ended):
@@ -159,7 +161,7 @@ def _verb(verb: str) -> Callable[..., None]:
     return act
 
 
-def _choose(api: Client, verb: str, names: list[str], every: bool) -> list[dict[str, Any]]:
+def _choose(api: Client, verb: str, names: list[str], every: bool, to: Console) -> list[dict[str, Any]]:
     if every == bool(names):
         raise CommandError(f"name the nodes, or say --all: undercloud node {verb} node-1")
     if not every:
@@ -169,20 +171,22 @@ def _choose(api: Client, verb: str, names: list[str], every: bool) -> list[dict[
     for node in nodes:
         if node not in fitting:
             busy = f", run {node['run']['id']} ({node['run']['verb']}) is under way" if node["run"] else ""
-            out.print(f"{node['name']}: nothing to {verb} in state '{node['state']}'{busy}", markup=False)
+            to.print(f"{node['name']}: nothing to {verb} in state '{node['state']}'{busy}", markup=False)
     return fitting
 
 
-def _confirm(verb: str, nodes: list[dict[str, Any]]) -> None:
+def _confirm(verb: str, nodes: list[dict[str, Any]], to: Console) -> None:
     for node in nodes:
         disks = (node["inventory"] or {}).get("disks", [])
         listed = ", ".join(f"{d['name']} serial {d['serial'] or 'unknown'}" for d in disks) or "disks unknown"
-        out.print(f"{node['name']} ({node['state']}): what runs there is lost; {listed}", markup=False)
-    if not typer.confirm(f"{verb} {len(nodes)} node(s)?", default=False):
+        to.print(f"{node['name']} ({node['state']}): what runs there is lost; {listed}", markup=False)
+    if not typer.confirm(f"{verb} {len(nodes)} node(s)?", default=False, err=to is err):
         raise CommandError("nothing was changed")
 
 
-def _start(api: Client, verb: str, nodes: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+def _start(
+    api: Client, verb: str, nodes: list[dict[str, Any]], to: Console
+) -> tuple[list[dict[str, Any]], int]:
     started, refused = [], 0
     for node in nodes:
         try:
@@ -194,7 +198,7 @@ def _start(api: Client, verb: str, nodes: list[dict[str, Any]]) -> tuple[list[di
         if answer["run"]:
             started.append(answer["run"])
         else:
-            out.print(f"{node['name']}: {answer['node']['state']}")
+            to.print(f"{node['name']}: {answer['node']['state']}")
     return started, refused
 
 
