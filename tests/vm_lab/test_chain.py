@@ -1,4 +1,4 @@
-"""The whole chain on real (virtual) machines, hurt on its way: interrupted, its seed killed, a power cord pulled.
+"""The whole chain on real (virtual) machines, hurt on its way: interrupted, its seed killed, a cord pulled.
 
 The tests of this file share one rack and stand in the order of the story; one that fails ends it.
 """
@@ -37,12 +37,16 @@ class Chain:
         argv = [str(REPOSITORY / "vm-lab" / "run"), "--name", self.lab.name]
         with output.open("wb") as file:
             return subprocess.Popen(
-                argv, env=self.lab.env, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
+                argv,
+                env=self.lab.env,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
             )
 
     def undercloud(self, *words: str) -> subprocess.CompletedProcess[str]:
-        config = self.lab.rack / "undercloud.yaml"
-        return self.lab.inside(str(self.lab.command), "--config", str(config), *words)
+        return self.lab.inside("undercloud", *words)
 
     def ask(self, *words: str) -> Any:
         done = self.undercloud(*words, "-o", "json")
@@ -62,8 +66,7 @@ class Chain:
         return [text for text in self.messages(node, "destructive") if text.startswith("writing")]
 
     def on_host(self, node: str, command: str) -> str:
-        key = str(self.lab.rack / "ssh" / "id_ed25519")
-        done = self.undercloud("node", "ssh", node, "--identity", key, "--", command)
+        done = self.undercloud("node", "ssh", node, "--", command)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -111,7 +114,9 @@ def story(chain: Chain, request: pytest.FixtureRequest) -> Iterator[None]:
     chain.broken = request.session.testsfailed > failed_before
 
 
-def test_the_seed_is_killed_and_a_cord_is_pulled_while_images_are_written(chain: Chain, tmp_path: Path) -> None:
+def test_the_seed_is_killed_and_a_cord_is_pulled_while_images_are_written(
+    chain: Chain, tmp_path: Path
+) -> None:
     job = chain.vm_lab_run(tmp_path / "run.log")
     seed_answers = lambda: (chain.lab.rack / "seed.sock").exists()  # noqa: E731
     chain.until(seed_answers, "the seed answers", job)
@@ -126,7 +131,9 @@ def test_the_seed_is_killed_and_a_cord_is_pulled_while_images_are_written(chain:
     assert job.wait(60) != 0
     said = (tmp_path / "run.log").read_text()
     assert "Traceback" not in said
-    assert "vm-lab/run" in said.splitlines()[-1] + said.splitlines()[-2], said[-500:]  # how to go on, or to end it
+    assert "vm-lab/run" in said.splitlines()[-1] + said.splitlines()[-2], said[
+        -500:
+    ]  # how to go on, or to end it
 
     assert chain.undercloud("seed", "start").returncode == 0
     chain.until(lambda: chain.node("node-2")["state"] == "deploy failed", "node-2 is known to have failed")
@@ -180,7 +187,9 @@ def test_roles_serve(chain: Chain) -> None:
 
 
 def test_once_more_changes_nothing(chain: Chain, tmp_path: Path) -> None:
-    boots = {name: chain.on_host(name, "cat /proc/sys/kernel/random/boot_id") for name in ("node-1", "node-3")}
+    boots = {
+        name: chain.on_host(name, "cat /proc/sys/kernel/random/boot_id") for name in ("node-1", "node-3")
+    }
     started = chain.on_host("node-1", "systemctl show -p ActiveEnterTimestamp undercloud-etcd")
     journal = chain.ask("events", "--last", "100000")
     job = chain.vm_lab_run(tmp_path / "run.log")
@@ -194,7 +203,9 @@ def test_once_more_changes_nothing(chain: Chain, tmp_path: Path) -> None:
 def test_no_secret_shows(chain: Chain) -> None:
     rack = chain.lab.rack
     secrets = [path.read_text().strip() for path in rack.glob("bmc-password-*")]
-    secrets += [line for line in (rack / "ssh" / "id_ed25519").read_text().splitlines() if "PRIVATE" not in line]
+    secrets += [
+        line for line in (rack / "ssh" / "id_ed25519").read_text().splitlines() if "PRIVATE" not in line
+    ]
     kubernetes = rack / "seed" / "handoff" / "kubernetes"
     secrets.append((kubernetes / "bootstrap-token").read_text().strip())
     secrets += [line for line in (kubernetes / "ca.key").read_text().splitlines() if "PRIVATE" not in line]
@@ -204,7 +215,9 @@ def test_no_secret_shows(chain: Chain) -> None:
     shown = "\n".join(chain.argvs)
     shown += "".join(path.read_text(errors="replace") for path in rack.rglob("*.log"))
     shown += json.dumps([chain.ask("events", "--last", "100000"), chain.ask("node", "list")])
-    shown += "".join(path.read_bytes().decode("latin-1") for path in (rack / "seed").glob("undercloud.sqlite*"))
+    shown += "".join(
+        path.read_bytes().decode("latin-1") for path in (rack / "seed").glob("undercloud.sqlite*")
+    )
     assert "undercloud" in shown
     assert [secret for secret in secrets if secret in shown] == []
     assert "agent_token=" not in shown

@@ -112,9 +112,13 @@ def cut_power(node: Node, name: Name = "lab") -> None:
 
 @app.command("exec", context_settings={"ignore_unknown_options": True})
 def execute(command: list[str], name: Name = "lab") -> None:
-    """Run a command inside the rack's network, where a seed node would stand."""
+    """Run a command inside the rack's network, where a seed node would stand.
+
+    `undercloud` there means the rack's seed: `undercloud lab exec -- undercloud node list`
+    """
     with explained():
-        namespace.become(_present(locate(name)), command)
+        rack = locate(name)
+        namespace.become(_present(rack), command, rack.environment())
 
 
 @app.command()

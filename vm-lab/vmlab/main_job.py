@@ -9,6 +9,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -41,9 +42,7 @@ class MainJob:
 
     def __init__(self, rack: Rack, topology: Topology, console: Console) -> None:
         self._rack, self._topology, self._console = rack, topology, console
-        self._key = rack.path / "ssh" / "id_ed25519"
-        env = {"UNDERCLOUD_SSH_KEY": str(self._key)}
-        self._undercloud = Undercloud(rack, rack.path / "undercloud.yaml", env)
+        self._undercloud = Undercloud(rack)
 
     def run(self) -> None:
         verbs = [
@@ -63,11 +62,12 @@ class MainJob:
         began = time.monotonic()
         for number, (name, phase) in enumerate(phases, 1):
             self._console.rule(f"[bold]{number}/{len(phases)} {name}", align="left")
-            phase_began = time.monotonic()
+            phase_began, cpu_began = time.monotonic(), cpu_seconds()
             phase()
-            now = time.monotonic()
+            now, cpu = time.monotonic(), cpu_seconds() - cpu_began
             self._console.print(
-                f"  {name}: {_span(now - phase_began)}, {_span(now - began)} in all", style="green"
+                f"  {name}: {_span(now - phase_began)} ({cpu:.0f} CPU s), {_span(now - began)} in all",
+                style="green",
             )
         self._what_next()
 
@@ -93,10 +93,11 @@ class MainJob:
         self._undercloud.run("profiles", "apply", str(hosts))
 
     def _public_key(self) -> str:
-        if not self._key.exists():
-            self._key.parent.mkdir(mode=0o700, exist_ok=True)
-            run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "undercloud-lab", "-f", str(self._key))
-        return self._key.with_suffix(".pub").read_text().strip()
+        key = self._rack.ssh_key
+        if not key.exists():
+            key.parent.mkdir(mode=0o700, exist_ok=True)
+            run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "undercloud-lab", "-f", str(key))
+        return key.with_suffix(".pub").read_text().strip()
 
     def _discover(self) -> None:
         """One scan of the BMC network where all BMCs share an account; else the addresses of each account."""
@@ -104,18 +105,8 @@ class MainJob:
         for number, ((username, password), machines) in enumerate(accounts.items(), 1):
             name, file = f"lab-{number}", self._rack.path / f"bmc-password-{number}"
             write_secret(file, password)
-            self._undercloud.run(
-                *(
-                    "credentials",
-                    "add",
-                    name,
-                    "--username",
-                    username,
-                    "--password-file",
-                    str(file),
-                    "--insecure",
-                )
-            )
+            login = ("--username", username, "--password-file", str(file), "--insecure")
+            self._undercloud.run("credentials", "add", name, *login)
             ranges = [str(machine.bmc.address) for machine in machines]
             whole = [str(self._topology.networks.bmc.cidr)]
             scan = whole if len(accounts) == 1 else ranges
@@ -150,15 +141,22 @@ class MainJob:
     def _what_next(self) -> None:
         first, name = self._topology.machines[0].name, self._rack.name
         undercloud = os.path.relpath(TOOLS / "undercloud")
-        inside = f"{undercloud} lab exec --name {name} -- {undercloud} --config {self._undercloud.config}"
+        inside = f"{undercloud} lab exec --name {name} -- undercloud"
         self._console.print("\nTry next:", style="bold")
         for line in (
             f"{inside} node show {first}",
-            f"{inside} node ssh {first} --identity {self._key}",
+            f"{inside} node ssh {first}",
             f"{undercloud} lab console {first} --name {name}",
             f"vm-lab/run down --name {name}",
         ):
             self._say(line)
+
+
+def cpu_seconds() -> float:
+    """What all processors of this machine have worked since its start (proc(5), stat: no idle, no iowait)."""
+    ticks = [int(text) for text in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    user, nice, system, _idle, _iowait, irq, softirq = ticks[:7]
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def _next(node: dict[str, Any]) -> str | None:

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -42,10 +42,10 @@ def entering(name: str, argv: Sequence[str], binds: Iterable[tuple[Path, Path]] 
     return [*inside, "/bin/sh", "-c", BIND_AND_BECOME, "sh", *pairs, "--", *argv]
 
 
-def become(name: str, argv: Sequence[str]) -> NoReturn:
+def become(name: str, argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
     """Turns this process into `argv` inside the namespace; its exit status is ours."""
     command = entering(name, argv)
-    os.execvp(command[0], command)  # noqa: S606
+    os.execvpe(command[0], command, env)  # noqa: S606
 
 
 def inside(name: str, ask: Callable[[], Result]) -> Result:

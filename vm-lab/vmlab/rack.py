@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,26 @@ class Rack:
     @property
     def saved(self) -> Path:
         return self.path / "topology.yaml"
+
+    @property
+    def config(self) -> Path:
+        """The configuration of the seed in this rack."""
+        return self.path / "undercloud.yaml"
+
+    @property
+    def ssh_key(self) -> Path:
+        """The private key that hosts of this rack let in."""
+        return self.path / "ssh" / "id_ed25519"
+
+    def environment(self) -> dict[str, str]:
+        """What makes `undercloud`, typed inside the rack, speak with this rack's seed and hosts."""
+        tools = Path(sys.prefix) / "bin"
+        return {
+            **os.environ,
+            "PATH": f"{tools}:{os.environ.get('PATH', os.defpath)}",
+            "UNDERCLOUD_CONFIG": str(self.config),
+            "UNDERCLOUD_SSH_KEY": str(self.ssh_key),
+        }
 
     def console(self, machine: str) -> Path:
         return self.logs / f"console-{machine}.log"
