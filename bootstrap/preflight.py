@@ -69,8 +69,8 @@ def check_port(provisioning: Provisioning) -> None:
             probe.bind((address, port))
         except OSError as error:
             raise PreflightFailed(
-                f"cannot listen on {address}:{port}: {error.strerror}; choose another --http-port, or see who "
-                f"has it: ss -ltnp 'sport = :{port}'"
+                f"cannot listen on {address}:{port}: {error.strerror}; choose another --http-port, or see "
+                f"who has it: ss -ltnp 'sport = :{port}'"
             ) from error
 
 

@@ -61,7 +61,7 @@ def _watch(documents: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
     """The machines; a bar on a terminal while they are looked for. Ctrl-C keeps what was found."""
     rows: list[dict[str, Any]] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=err, transient=True) as bar:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("scanning", total=None)
         try:
             for document in documents:

@@ -101,7 +101,9 @@ def list_images(images_dir: In = IMAGES_DIR, output: Output = Format.TABLE) -> N
 
 
 @app.command()
-def verify(name: str, images_dir: In = IMAGES_DIR) -> None:
+def verify(
+    name: Annotated[str, typer.Argument(help="The image's name.")], images_dir: In = IMAGES_DIR
+) -> None:
     """Read every byte of an image and compare it with what was built."""
     images.verify(images.load(images_dir, name))
     out.print(f"{name}: intact", markup=False)

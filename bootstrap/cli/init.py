@@ -58,7 +58,7 @@ def init(
     if before is None or interface or cidr or dhcp_range or http_port:
         present = before.provisioning if before else None
         changes["provisioning"] = _provisioning(present, interface, cidr, dhcp_range, http_port)
-    config = before.model_copy(update=changes) if before else Config(**changes)
+    config = _configuration({**(dict(before) if before else {}), **changes})
     check_interface(config.provisioning)
     if pid(config) is None or (before and before.provisioning.http_port != config.provisioning.http_port):
         check_port(config.provisioning)
@@ -77,6 +77,13 @@ def init(
     out.print(
         "The seed is up. Next: `undercloud credentials add`, then `undercloud discover RANGE --enroll`."
     )
+
+
+def _configuration(values: dict[str, Any]) -> Config:
+    try:
+        return Config(**values)
+    except ValueError as error:
+        raise CommandError(_first_line(error)) from error
 
 
 def _provisioning(
@@ -114,12 +121,19 @@ def _network(cidr: str) -> IPv4Network:
 
 def _range(text: str) -> tuple[IPv4Address, IPv4Address]:
     first, dash, last = text.partition("-")
-    if not dash:
-        raise ValueError(f"--dhcp-range {text}: write FIRST-LAST, such as 192.0.2.100-192.0.2.200")
-    return IPv4Address(first.strip()), IPv4Address(last.strip())
+    try:
+        if dash:
+            return IPv4Address(first.strip()), IPv4Address(last.strip())
+    except ValueError:
+        pass
+    raise CommandError(f"--dhcp-range {text}: write FIRST-LAST, such as 192.0.2.100-192.0.2.200")
 
 
 def _first_line(error: ValueError) -> str:
-    """pydantic's message without its frame."""
+    """pydantic's message without its frame, after the option that it is about."""
     errors = getattr(error, "errors", None)
-    return str(errors()[0]["msg"]).removeprefix("Value error, ") if errors else str(error)
+    if not errors:
+        return str(error)
+    finding = errors()[0]
+    option = "".join(f"--{part}: ".replace("_", "-") for part in finding["loc"][:1])
+    return option + str(finding["msg"]).removeprefix("Value error, ")
