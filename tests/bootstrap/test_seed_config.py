@@ -1,0 +1,99 @@
+"""The seed's configuration: wrong ones are told by file, line and key; what is left out is computed."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bootstrap.config import default_range, read
+from profiles.document import DocumentError
+
+GOOD = """\
+provisioning:
+  interface: prov0
+  address: 192.0.2.1/24
+  dhcp_range: [192.0.2.192, 192.0.2.254]
+state_dir: /var/lib/undercloud
+socket: /run/undercloud/seed.sock
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("state_dir", "state_dri"), "5: unknown key 'state_dri'; did you mean 'state_dir'?"),
+        (("interface", "interfaces"), "1: key 'provisioning.interface' is missing"),
+        (("interface", "interfaces"), "2: unknown key 'provisioning.interfaces'; did you mean 'interface'?"),
+        (("socket:", "state_dir:"), "6: key 'state_dir' is given twice"),
+        (("192.0.2.254", "192.0.3.254"), "1: provisioning: dhcp_range: 192.0.3.254 is not in 192.0.2.0/24"),
+        (("192.0.2.254", "192.0.2.19"), "1: provisioning: dhcp_range: 192.0.2.192 comes after 192.0.2.19"),
+        (
+            ("[192.0.2.192", "[192.0.2.0"),
+            "1: provisioning: dhcp_range 192.0.2.0-192.0.2.254 contains the seed's own address 192.0.2.1",
+        ),
+        (("/var/lib", "var/lib"), "5: state_dir: var/lib/undercloud is relative; write the whole path"),
+        (("seed.sock", "s" * 100), "6: socket: /run/undercloud/" + "s" * 100 + " is longer than the 107"),
+        (("192.0.2.1/24", "here"), "3: provisioning.address: Input is not a valid IPv4 interface"),
+        (("provisioning:", "provisioning: ["), "3: not valid YAML"),
+    ],
+)
+def test_a_mistake_is_told_by_file_line_and_key(tmp_path: Path, change: tuple[str, str], told: str) -> None:
+    path = tmp_path / "undercloud.yaml"
+    path.write_text(GOOD.replace(*change))
+    with pytest.raises(DocumentError) as error:
+        read(path)
+    lines = str(error.value).splitlines()
+    assert [line for line in lines if line.startswith(f"{path}:{told}")], lines
+
+
+def test_an_empty_file_is_no_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "undercloud.yaml"
+    path.touch()
+    with pytest.raises(DocumentError, match=f"{path}:1: the document is empty"):
+        read(path)
+
+
+def test_a_good_one_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "undercloud.yaml"
+    path.write_text(GOOD)
+    config = read(path)
+    assert config.provisioning.base_url == "http://192.0.2.1:8080"
+    assert config.key_file == Path("/var/lib/undercloud/secrets.key")
+    network = config.provisioning.network()
+    assert (str(network.network), str(network.first)) == ("192.0.2.0/24", "192.0.2.192")
+
+
+@given(start=st.integers(0x0A000000, 0xDF000000), prefix=st.integers(8, 28), pick=st.data())
+def test_the_default_range_is_of_the_network_and_leaves_the_seed_alone(
+    start: int, prefix: int, pick: st.DataObject
+) -> None:
+    network = IPv4Network((start, prefix), strict=False)
+    host = pick.draw(st.integers(1, network.num_addresses - 2))
+    address = network[host]
+    first, last = default_range(network, address)
+    assert first <= last
+    assert network.network_address < first
+    assert last < network.broadcast_address
+    assert not first <= address <= last
+
+
+@pytest.mark.parametrize(
+    ("network", "address", "leased"),
+    [
+        ("192.0.2.0/24", "192.0.2.1", ("192.0.2.192", "192.0.2.254")),
+        ("192.0.2.0/24", "192.0.2.200", ("192.0.2.64", "192.0.2.127")),
+        ("192.0.2.16/28", "192.0.2.17", ("192.0.2.28", "192.0.2.30")),
+    ],
+)
+def test_the_default_range_by_example(network: str, address: str, leased: tuple[str, str]) -> None:
+    first, last = default_range(IPv4Network(network), IPv4Address(address))
+    assert (str(first), str(last)) == leased
+
+
+def test_a_network_can_be_too_small() -> None:
+    with pytest.raises(ValueError, match="a /28 is the smallest"):
+        default_range(IPv4Network("192.0.2.0/29"), IPv4Address("192.0.2.1"))
