@@ -9,7 +9,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
@@ -99,31 +101,67 @@ def boots_until(cable: Cable, serial: Path, words: str, *firmware: str) -> str:
         machine.wait()
 
 
-def test_bios_asks_until_it_gets_an_answer_and_ends_on_the_disk(tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Boot:
+    """What a machine said on its serial port, and what it asked the seed for."""
+
+    said: str
+    asked: list[str]
+
+
+def _bios(folder: Path) -> Boot:
     """No answer at first, then a ramdisk that cannot be loaded, then: from disk."""
-    disk = tmp_path / "disk.img"
+    disk = folder / "disk.img"
     disk.write_bytes(_boot_sector(b"DISK BOOTED\r\n") + bytes(1 << 20))
     drive = ["-drive", f"file={disk},format=raw,if=virtio", "-boot", "n"]
     nic = ["-device", f"virtio-net-pci,netdev=net,mac={MAC}"]
-    with seed(tmp_path, [None, RAMDISK, DISK]) as (cable, scripts):
-        boots_until(cable, tmp_path / "serial", "DISK BOOTED", *drive, *nic)
-    asked = [unquote(path.partition("&uuid=")[0]) for path in scripts.asked]
-    script = f"/script?mac={MAC}"
-    assert asked == ["/boot.ipxe", script, script, "/kernel", script]
-    assert scripts.asked[-1].endswith("&platform=pcbios")
+    with seed(folder, [None, RAMDISK, DISK]) as (cable, scripts):
+        said = boots_until(cable, folder / "serial", "DISK BOOTED", *drive, *nic)
+    return Boot(said, [unquote(path) for path in scripts.asked])
 
 
-def test_uefi_leaves_ipxe_with_an_error_so_that_firmware_tries_the_next_entry(tmp_path: Path) -> None:
-    """An OVMF that gets success back opens its menu and stops there."""
-    if not OVMF.exists():
-        pytest.skip("the package ovmf is not installed")
+def _uefi(folder: Path) -> Boot:
+    """No iPXE in the NIC: the firmware fetches snponly.efi by TFTP."""
     nic = ["-device", f"virtio-net-pci,netdev=net,mac={MAC},bootindex=1,romfile="]
-    with seed(tmp_path, [DISK]) as (cable, scripts):
-        said = boots_until(cable, tmp_path / "serial", "PXE over IPv6", "-bios", str(OVMF), *nic)
-    assert "boots from disk" in said
-    assert re.search(r'BdsDxe: failed to start Boot\d+ "UEFI PXEv4', said)
-    assert scripts.asked[0] == "/boot.ipxe"
-    assert scripts.asked[-1].endswith("&platform=efi")
+    with seed(folder, [DISK]) as (cable, scripts):
+        said = boots_until(cable, folder / "serial", "PXE over IPv6", "-bios", str(OVMF), *nic)
+    return Boot(said, [unquote(path) for path in scripts.asked])
+
+
+@pytest.fixture(scope="module")
+def boots(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Boot]]]:
+    """Both machines at once: most of the time they wait."""
+    with ThreadPoolExecutor(2) as pool:
+        started = {"bios": pool.submit(_bios, tmp_path_factory.mktemp("bios"))}
+        if OVMF.exists():
+            started["uefi"] = pool.submit(_uefi, tmp_path_factory.mktemp("uefi"))
+        yield started
+
+
+def test_bios_asks_until_it_gets_an_answer_and_ends_on_the_disk(boots: dict[str, Future[Boot]]) -> None:
+    asked = boots["bios"].result().asked
+    script = f"/script?mac={MAC}"
+    assert [path.partition("&uuid=")[0] for path in asked] == [
+        "/boot.ipxe",
+        script,
+        script,
+        "/kernel",
+        script,
+    ]
+    assert asked[-1].endswith("&platform=pcbios")
+
+
+def test_uefi_leaves_ipxe_with_an_error_so_that_firmware_tries_the_next_entry(
+    boots: dict[str, Future[Boot]],
+) -> None:
+    """An OVMF that gets success back opens its menu and stops there."""
+    if "uefi" not in boots:
+        pytest.skip("the package ovmf is not installed")
+    boot = boots["uefi"].result()
+    assert "boots from disk" in boot.said
+    assert re.search(r'BdsDxe: failed to start Boot\d+ "UEFI PXEv4', boot.said)
+    assert boot.asked[0] == "/boot.ipxe"
+    assert boot.asked[-1].endswith("&platform=efi")
 
 
 def _boot_sector(words: bytes) -> bytes:
