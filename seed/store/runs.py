@@ -112,14 +112,14 @@ class Runs:
         return self._connection.execute(earliest).scalar()
 
     def release(self) -> list[Run]:
-        """Take back every lease; the caller knows that no other worker is alive."""
-        held = self._connection.execute(sa.select(*_COLUMNS).where(tables.run.c.lease.is_not(None))).all()
+        """Make every run that is under way free and due; the caller knows that no other worker is alive."""
+        live = self._connection.execute(sa.select(*_COLUMNS).where(tables.run.c.state.in_(LIVE))).all()
         self._connection.execute(
             sa.update(tables.run)
             .where(tables.run.c.state.in_(LIVE))
             .values(lease=None, lease_until=None, wake_at=self._clock())
         )
-        return [_run(row) for row in held]
+        return [_run(row) for row in live]
 
     def _find(self, *criteria: sa.ColumnElement[bool]) -> Run | None:
         row = self._connection.execute(sa.select(*_COLUMNS).where(*criteria)).one_or_none()

@@ -227,7 +227,6 @@ def test_leases_of_a_dead_seed_are_taken_back(store: Store, clock: MovedClock) -
         tx.runs.claim("one", clock(), LEASE)
     with store.write() as tx:
         assert [held.id for held in tx.runs.release()] == [run]
-        assert tx.runs.release() == []
         assert tx.runs.claim("two", clock(), LEASE) is not None
 
 
