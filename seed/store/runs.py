@@ -112,12 +112,16 @@ class Runs:
         return self._connection.execute(earliest).scalar()
 
     def release(self) -> list[Run]:
-        """Make every run that is under way free and due; the caller knows that no other worker is alive."""
+        """Make every run that is under way free and due; the caller knows that no other worker is alive.
+
+        Its step gets its whole time again: while no seed ran, none could see that it was done.
+        """
+        now = self._clock()
         live = self._connection.execute(sa.select(*_COLUMNS).where(tables.run.c.state.in_(LIVE))).all()
         self._connection.execute(
             sa.update(tables.run)
             .where(tables.run.c.state.in_(LIVE))
-            .values(lease=None, lease_until=None, wake_at=self._clock())
+            .values(lease=None, lease_until=None, wake_at=now, step_started_at=now)
         )
         return [_run(row) for row in live]
 
