@@ -66,7 +66,7 @@ class Instances:
         data = FirstBootData(
             uuid=node.uuid,
             hostname=node.instance.hostname,
-            mac=host.macs[0] if host.macs else node.macs[0],
+            mac=host.macs[0] if host.macs else node.boot_mac or node.macs[0],
             host=host,
             network=profiles.networks.get(host.network),
             host_key=key,

@@ -45,6 +45,12 @@ class Node:
     instance: Instance | None = None
     macs: tuple[str, ...] = ()
 
+    @property
+    def boot_mac(self) -> str | None:
+        """The NIC that was seen booting from the network; until then, the first that is known."""
+        seen = self.inventory.boot_mac if self.inventory else None
+        return seen if seen in self.macs else next(iter(self.macs), None)
+
     def facts(self) -> dict[str, str | None]:
         """What a host declaration can match on."""
         return {"bmc": BMCAddress.parse(self.bmc).host, "serial": self.serial, "name": self.name}

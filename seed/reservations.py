@@ -40,11 +40,11 @@ class Reservations:
 
 
 def _of(node: Node, profiles: Profiles) -> list[Reservation]:
-    """One entry for each MAC; the declared address goes to the first declared MAC alone."""
+    """One entry for each MAC; the address goes to the first declared MAC, else to the NIC that boots."""
     try:
         host = profiles.host_for(node.facts())
     except (NoProfile, AmbiguousProfile):
         host = None
-    first = host.macs[0] if host and host.macs else (node.macs[0] if node.macs else None)
+    first = host.macs[0] if host and host.macs else node.boot_mac
     address = host.address if host else None
     return [Reservation(mac, node.name, address if mac == first else None) for mac in node.macs]
