@@ -33,13 +33,14 @@ class Machine:
         disks: tuple[Disk, ...] = DISKS,
         boot_mode: BootMode = BootMode.BIOS,
         macs_by_bmc: bool = True,
+        bmc: type[FakeBMC] = FakeBMC,
         ca: str = "",
     ) -> None:
         self.name = f"node-{number}"
         self.address = f"10.0.0.{100 + number}"
         self.mac = f"52:54:00:00:00:{number:02x}"
         self.serial = f"SERIAL-{number}"
-        self.bmc = FakeBMC(
+        self.bmc = bmc(
             f"ipmi://192.0.2.{number}",
             credentials=Credentials("admin", Secret(PASSWORD)),
             identity=Identity(vendor="Acme", model="R1", serial=self.serial),
@@ -49,6 +50,8 @@ class Machine:
         self.agent = FakeAgent(disks)
         self.ca = ca
         self.hangs = False  # firmware that does not boot
+        self.loses_report = False  # the agent's report does not arrive
+        self.is_mute = False  # the operating system does not call home
         self.reports = report(self.serial, [self.mac], disks, boot_mode)
         self.boots: list[str] = []  # what it booted from, each time
         self._deeds = 0
@@ -76,14 +79,15 @@ class Machine:
         if self._running or self.bmc.power is PowerState.OFF or self.hangs:
             return False
         self._running = True
-        self._boot(seed)
+        self.boot(seed)
         return True
 
     def _stop(self) -> None:
         self._running = False
         self.agent.lose_power()
 
-    def _boot(self, seed: Face) -> None:
+    def boot(self, seed: Face) -> None:
+        """From what firmware was told to boot from."""
         script = "" if self.bmc.boot_device is BootDevice.DISK else self.script(seed)
         if "ipa-api-url" in script:
             self.boots.append("ramdisk")
@@ -98,7 +102,8 @@ class Machine:
     def _boot_ramdisk(self, seed: Face) -> None:
         """As ironic-python-agent does: report, look up, heartbeat."""
         self.agent.boot()
-        seed.post("/v1/continue_inspection", json=self.reports)
+        if not self.loses_report:
+            seed.post("/v1/continue_inspection", json=self.reports)
         answer = seed.get("/v1/lookup", params={"addresses": self.mac})
         if answer.status_code == 200:
             self.agent.token = answer.json()["config"]["agent_token"]
@@ -114,7 +119,7 @@ class Machine:
         return seed.post(f"/v1/heartbeat/{uuid}", json=body).status_code
 
     def _boot_disk(self, seed: Face) -> None:
-        if self.agent.written:
+        if self.agent.written and not self.is_mute:
             home = re.search(rb"http://[^/]+(/v1/phone-home/[0-9a-f-]+)", self.config_drive())
             assert home is not None
             seed.post(home[1].decode())

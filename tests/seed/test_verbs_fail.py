@@ -10,9 +10,9 @@ from cryptography.fernet import Fernet
 from seed_machine import DISKS, GIB, Machine, report
 from seed_world import Fuse, Killed, World, build_images
 
-from hwdrivers.bmc import BootMode, PowerState
+from hwdrivers.bmc import BootMode, PowerAction, PowerState
 from hwdrivers.credentials import Credentials, Secret
-from hwdrivers.fake import Fault
+from hwdrivers.fake import FakeBMC, Fault
 from hwdrivers.inventory import Disk
 from seed.conductor import ATTEMPTS
 from seed.model import NextBoot, RunState
@@ -343,6 +343,81 @@ def test_a_host_that_calls_home_before_the_seed_knows_that_it_powered_it_on(make
     world.settle()
     assert world.node().state == "active"
     assert machine.boots == ["ramdisk", "disk"]
+
+
+def test_an_older_call_is_not_taken_for_that_of_the_new_system(ready: World) -> None:
+    assert ready.do("deploy").state == "active"
+    ready.machines[0].is_mute = True
+    why = failed(ready, "rebuild", "deploy failed")
+    assert why.startswith("first_boot: not done after 20 min; it waited for the operating system")
+
+
+def test_a_seed_that_was_down_for_hours_sees_what_was_done_meanwhile(ready: World) -> None:
+    machine = ready.machines[0]
+    machine.agent.polls = None
+    assert ready.ask("deploy").status_code == 202
+    ready.settle(until=lambda: "heard" in ready.runs()[-1].memo)
+    machine.agent.finish()
+    machine.agent.polls = 1
+    ready.pass_time(hours=5)
+    ready.start(Fuse())
+    ready.conductor.resume()
+    ready.settle()
+    assert ready.node().state == "active"
+    assert machine.agent.count(WRITE) == 1
+
+
+def test_a_ramdisk_whose_report_got_lost_is_booted_anew(make_world: Make) -> None:
+    world = make_world(fast_track=True)
+    machine = world.machines[0]
+    world.declare()
+    world.at("available")
+    machine.loses_report = True
+    failed(world, "deploy", "deploy failed")
+    assert machine.agent.count(WRITE) == 0
+    machine.loses_report = False
+    assert world.do("deploy").state == "active"
+    assert machine.boots == ["ramdisk", "ramdisk", "disk"]
+
+
+def test_a_ramdisk_that_comes_up_just_before_its_power_is_cut_keeps_nothing(make_world: Make) -> None:
+    """It was late in the run before, which was aborted; the next run switches it off and boots it again."""
+
+    class Late(FakeBMC):
+        def request_power(self, action: PowerAction) -> None:
+            if action is PowerAction.OFF and not machine.boots:
+                machine.boot(world.faces[machine.name])
+            super().request_power(action)
+
+    machine = Machine(bmc=Late)
+    world = make_world(machine)
+    world.declare()
+    world.at("available")
+    machine.hangs = True
+    assert world.ask("deploy").status_code == 202
+    world.conductor.run_until_idle()
+    assert world.ask("abort").status_code == 202
+    machine.hangs = False
+    assert world.do("deploy").state == "active"
+    assert machine.boots == ["ramdisk", "ramdisk", "disk"]
+
+
+def test_the_static_address_goes_to_the_nic_that_boots(make_world: Make) -> None:
+    machine = Machine()
+    first = "00:00:00:00:00:02"
+    machine.reports = report(machine.serial, [first, machine.mac], DISKS, BootMode.BIOS)
+    machine.reports["boot_interface"] = machine.mac
+    world = make_world(machine)
+    world.declare({"match": {"name": "node-1"}, "address": machine.address})
+    world.at("manageable")
+    world.do("inspect")
+    assert world.node().macs == (first, machine.mac)
+    world.do("provide")
+    assert world.do("deploy").state == "active"
+    assert f'"ethernet_mac_address": "{machine.mac}"'.encode() in machine.config_drive()
+    hosts = (world.folder / "dnsmasq.hosts").read_text()
+    assert f"{machine.mac},{machine.address},node-1" in hosts
+    assert f"{first},node-1" in hosts
 
 
 @pytest.mark.parametrize(
