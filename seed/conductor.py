@@ -1,4 +1,4 @@
-"""The conductor walks runs through the graph, and alone writes a node's provision state."""
+"""The conductor: takes verbs, and walks the runs that are due, one step at a time."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, assert_never
+from typing import Any
 
 from hwdrivers.credentials import Secret
 from hwdrivers.errors import BMCError
+from seed.advance import Advance, duration
 from seed.agent import AgentError
 from seed.lifecycle import Lifecycle, Transition, VerbRefused
 from seed.model import Node, Run, RunState
-from seed.step import Complete, Failed, Result, Step, Waiting, Walk
+from seed.step import Failed, Result, Step, Waiting, Walk
 from seed.store import Store, Transaction
 from seed.store.errors import Conflict, WrongKey
 from seed.verbs import steps_for
@@ -24,8 +25,6 @@ from seed.verbs import steps_for
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=10)  # longer than any single call of a step
-ATTEMPTS = 4
-SEEN = ("boot.", "agent.", "power.")  # events that tell where a machine got to
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Conductor:
         self._steps = steps
         self._workers = workers
         self._clock = clock
-        self._jitter = jitter
+        self._advance = Advance(lifecycle, clock, jitter)
         self._changed = threading.Condition()
         self._woken = False
         self._stopping = False
@@ -87,7 +86,7 @@ class Conductor:
             run = None
             if steps:
                 run = tx.runs.open(node.uuid, request.verb, request.who, steps, transition.return_to, {})
-            self._move(tx, node, transition, run.id if run else None, request.who)
+            self._advance.move(tx, node, transition, run.id if run else None, request.who)
         self.wake()
         return run
 
@@ -104,8 +103,8 @@ class Conductor:
             step = self._steps.get(run.step or "")
             if step is not None and not step.abortable:
                 raise VerbRefused(f"step {step.name} cannot be interrupted safely; wait until it is done")
-            self._end(tx, run, RunState.ABORTED, f"aborted by {who}")
-        self._move(tx, node, transition, run.id if run else None, who)
+            self._advance.end(tx, run, RunState.ABORTED, f"aborted by {who}")
+        self._advance.move(tx, node, transition, run.id if run else None, who)
         tx.nodes.update(node.uuid, last_error=f"aborted by {who}" if run else None)
         return None
 
@@ -192,7 +191,7 @@ class Conductor:
             return Failed("this release has no such step; ask for the verb again")
         if self._clock() - run.step_started_at > step.timeout:
             waited = f"; it waited for {run.reason}" if run.reason else ""
-            return Failed(f"not done after {_duration(step.timeout)}{waited}")
+            return Failed(f"not done after {duration(step.timeout)}{waited}")
         try:
             return step.execute(self._view(node, run))
         except (BMCError, AgentError) as error:
@@ -230,104 +229,4 @@ class Conductor:
                 return  # aborted while the step was executed, or its lease ran out and another went on
             if isinstance(result, Waiting) and current.wake_at != run.wake_at:
                 result = replace(result, poll=timedelta())  # woken while the step was executed
-            current = replace(current, memo=run.memo)
-            match result:
-                case Complete():
-                    self._complete(tx, current, result)
-                case Waiting():
-                    self._wait(tx, current, result)
-                case Failed():
-                    self._fail(tx, current, result)
-                case _:
-                    assert_never(result)
-
-    def _complete(self, tx: Transaction, run: Run, result: Complete) -> None:
-        now = self._clock()
-        seconds = (now - run.step_started_at).total_seconds()
-        tx.events.add(
-            "step.complete",
-            f"{run.step}: {result.note}",
-            node=run.node,
-            run=run.id,
-            step=run.step,
-            seconds=seconds,
-        )
-        if result.facts:
-            tx.nodes.update(run.node, **result.facts)
-        self._move_by(tx, run, "resume", only_if_possible=True)
-        if result.event:
-            self._move_by(tx, run, result.event)
-        if run.cursor + 1 < len(run.steps):
-            tx.runs.save(
-                run.id,
-                cursor=run.cursor + 1,
-                state=RunState.READY,
-                attempt=0,
-                reason=None,
-                step_started_at=now,
-                wake_at=now,
-                memo={},
-            )
-        else:
-            self._move_by(tx, run, "done")
-            self._end(tx, run, RunState.DONE, None)
-
-    def _wait(self, tx: Transaction, run: Run, result: Waiting) -> None:
-        self._move_by(tx, run, "wait", only_if_possible=True)
-        if result.reason != run.reason:
-            tx.events.add(
-                "step.waiting", f"{run.step}: {result.reason}", node=run.node, run=run.id, step=run.step
-            )
-        tx.runs.save(
-            run.id,
-            state=RunState.WAITING,
-            reason=result.reason,
-            wake_at=self._clock() + result.poll,
-            attempt=0,
-            memo=run.memo,
-        )
-
-    def _fail(self, tx: Transaction, run: Run, result: Failed) -> None:
-        attempt = run.attempt + 1
-        if result.retryable and attempt < ATTEMPTS:
-            pause = timedelta(seconds=2**attempt * (0.5 + self._jitter()))
-            tx.events.add(
-                "step.retry",
-                f"{run.step}: {result.reason} (attempt {attempt} of {ATTEMPTS}, again in {_duration(pause)})",
-                node=run.node,
-                run=run.id,
-            )
-            tx.runs.save(
-                run.id, attempt=attempt, reason=result.reason, wake_at=self._clock() + pause, memo=run.memo
-            )
-            return
-        seen = tx.events.latest(run.node, prefixes=SEEN)
-        last = f"; last seen {seen.at:%H:%M:%S} UTC: {seen.message}" if seen else ""
-        message = f"{run.step}: {result.reason}{last}"
-        tx.events.add("step.failed", message, node=run.node, run=run.id, step=run.step)
-        tx.nodes.update(run.node, last_error=message, **result.facts)
-        self._move_by(tx, run, "fail")
-        self._end(tx, run, RunState.FAILED, message)
-
-    def _end(self, tx: Transaction, run: Run, state: RunState, reason: str | None) -> None:
-        tx.runs.save(run.id, state=state, reason=reason, finished_at=self._clock(), memo={})
-        tx.events.add(f"run.{state}", f"{run.verb}: {reason or state}", node=run.node, run=run.id)
-
-    # -- the only writer of a node's state -----------------------------------------------------------
-
-    def _move_by(self, tx: Transaction, run: Run, event: str, *, only_if_possible: bool = False) -> None:
-        node = tx.nodes.get(run.node)
-        if only_if_possible and not self._lifecycle.allows(node.state, event):
-            return
-        self._move(tx, node, self._lifecycle.follow(node.state, event), run.id, "conductor")
-
-    def _move(self, tx: Transaction, node: Node, edge: Transition, run: int | None, who: str) -> None:
-        tx.nodes.move(node, edge.target, edge.return_to)
-        tx.events.add(
-            "state", f"{edge.source} → {edge.target} ({edge.event})", node=node.uuid, run=run, who=who
-        )
-
-
-def _duration(span: timedelta) -> str:
-    seconds = span.total_seconds()
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+            self._advance.record(tx, replace(current, memo=run.memo), result)

@@ -14,7 +14,7 @@ from hwdrivers.bmc import BootMode, PowerAction, PowerState
 from hwdrivers.credentials import Credentials, Secret
 from hwdrivers.fake import FakeBMC, Fault
 from hwdrivers.inventory import Disk
-from seed.conductor import ATTEMPTS
+from seed.advance import ATTEMPTS
 from seed.model import NextBoot, RunState
 from seed.steps.agent_command import SILENCE
 
