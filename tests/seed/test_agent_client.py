@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import self_signed
+from agent_certificate import self_signed
 from seed_machine import DISKS
 
 from hwdrivers.credentials import Secret
