@@ -69,7 +69,7 @@ def compose(config: Config, *, reload_dhcp: Callable[[], None] = lambda: None) -
         conductor=conductor,
         declarations=Declarations(store),
         instances=instances,
-        connect=connect,
+        announce=reservations.refresh,
     )
     boot = Boot(store, images, base_url, config.ramdisk.kernel_arguments)
     return Seed(

@@ -57,16 +57,19 @@ def network_data(data: FirstBootData) -> dict[str, Any]:
 
 
 def user_data(data: FirstBootData) -> str:
-    """The cloud-config: the host's SSH identity is made by the seed, so that it can be verified at once."""
-    config: dict[str, Any] = {
+    """The cloud-config. The host's SSH identity is made by the seed, so that it can be verified at once.
+
+    What is declared as user data may change all but the host's identity and its call home.
+    """
+    ours: dict[str, Any] = {
         "hostname": data.hostname,
-        "manage_etc_hosts": True,
         "ssh_deletekeys": True,
         "ssh_genkeytypes": [],
         "ssh_keys": {"ed25519_private": data.host_key.reveal(), "ed25519_public": data.host_key_public},
         "phone_home": {"url": data.home_url, "post": ["instance_id", "hostname"], "tries": 20},
     }
-    return "#cloud-config\n" + yaml.safe_dump(config | data.host.user_data, sort_keys=True)
+    config = {"manage_etc_hosts": True} | data.host.user_data | ours
+    return "#cloud-config\n" + yaml.safe_dump(config, sort_keys=True)
 
 
 def _json(content: dict[str, Any]) -> bytes:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from hwdrivers.credentials import Secret
 from hwdrivers.errors import BMCError
@@ -117,10 +120,9 @@ class Conductor:
             free = threading.Semaphore(self._workers)
             while not self._stopping:
                 free.acquire()
-                run = self._claim()
+                run = self._next()
                 if run is None:
                     free.release()
-                    self._sleep()
                 else:
                     pool.submit(self._work, run, free)
 
@@ -147,6 +149,18 @@ class Conductor:
         """Walk what is due now in this thread, for tests and for a command without a seed."""
         while (run := self._claim()) is not None:
             self._walk(run)
+
+    def _next(self) -> Run | None:
+        """A run that is due, or None after a wait; a store in trouble must not end the loop."""
+        try:
+            run = self._claim()
+            if run is None:
+                self._sleep()
+        except SQLAlchemyError:
+            log.exception("the store does not answer; it is asked again in a second")
+            time.sleep(1)
+            return None
+        return run
 
     def _claim(self) -> Run | None:
         with self._store.read() as tx:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from hwdrivers.credentials import Secret
-from profiles.hosts import AmbiguousProfile, Host, NoProfile
+from profiles.hosts import AmbiguousProfile, Host, Network, NoProfile
 from pxe import configdrive
 from pxe.images import ImageError, OSImage
 from seed.cloud_init import FirstBootData, render
@@ -38,39 +40,42 @@ class Instances:
         Everything that can be checked now is; raises NotDeployable.
         """
         try:
-            host = self._host(node)
+            host, network = self._declared(node)
             image = self._images.verified(host.image)
         except (NoProfile, AmbiguousProfile, ImageError) as error:
             raise NotDeployable(f"node '{node.name}': {error}") from error
         self._check_disk(node, host, image)
         private, public = _new_host_key()
         instance = Instance(
+            uuid=str(uuid4()),
             image=image.name,
             sha512=image.sha512,
             hostname=host.hostname or node.name,
             address=host.address,
             role=host.role.value if host.role else None,
             ssh_host_key=public,
+            host=host.model_dump(mode="json"),
+            network=network.model_dump(mode="json") if network else None,
             root_device=host.root_device.model_dump(exclude_none=True) if host.root_device else None,
         )
         return instance, {HOST_KEY: private}
 
     def config_drive(self, node: Node) -> bytes:
         """The config drive of the node's instance; it holds the host's private key."""
-        if node.instance is None:
+        instance = node.instance
+        if instance is None:
             raise NotDeployable(f"node '{node.name}' has no instance")
         with self._store.read() as tx:
             key = tx.secrets.get(node.uuid, HOST_KEY)
-            profiles = tx.documents.profiles()
-        host = self._host(node)
+        host = Host.model_validate(instance.host)
         data = FirstBootData(
-            uuid=node.uuid,
-            hostname=node.instance.hostname,
+            uuid=instance.uuid,
+            hostname=instance.hostname,
             mac=host.macs[0] if host.macs else node.boot_mac or node.macs[0],
             host=host,
-            network=profiles.networks.get(host.network),
+            network=Network.model_validate(instance.network) if instance.network else None,
             host_key=key,
-            host_key_public=node.instance.ssh_host_key,
+            host_key_public=instance.ssh_host_key,
             home_url=f"{self._base_url}/v1/phone-home/{node.uuid}",
         )
         return configdrive.build(render(data))
@@ -92,9 +97,11 @@ class Instances:
         with self._store.write() as tx:
             tx.secrets.drop(node.uuid, HOST_KEY)
 
-    def _host(self, node: Node) -> Host:
+    def _declared(self, node: Node) -> tuple[Host, Network | None]:
         with self._store.read() as tx:
-            return tx.documents.profiles().host_for(node.facts())
+            profiles = tx.documents.profiles()
+        host = profiles.host_for(node.facts())
+        return host, profiles.networks.get(host.network)
 
     def _check_disk(self, node: Node, host: Host, image: OSImage) -> None:
         if node.inventory is None:

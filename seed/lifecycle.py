@@ -14,6 +14,9 @@ from itertools import pairwise
 
 import networkx as nx
 
+# Verbs of the graph that this release refuses.
+NOT_BUILT = frozenset({"adopt", "clean", "hold", "rescue", "service", "unhold", "unrescue"})
+
 
 class VerbRefused(ValueError):
     """An event that the graph does not have in this state."""
@@ -62,8 +65,9 @@ class Lifecycle:
         return (state, event) in self._by_source
 
     def verbs(self, state: str) -> tuple[str, ...]:
-        """What an operator can ask of a node in `state`."""
-        return tuple(e.event for e in self.transitions if e.source == state and e.kind == "verb")
+        """What an operator can ask of a node in `state`, in this release."""
+        offered = (edge for edge in self.transitions if edge.source == state and edge.kind == "verb")
+        return tuple(edge.event for edge in offered if edge.event not in NOT_BUILT)
 
     def path(self, source: str, target: str) -> tuple[Transition, ...]:
         """The shortest way from one state to another; raises VerbRefused where there is none."""

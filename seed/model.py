@@ -58,14 +58,20 @@ class Node:
 
 @dataclass(frozen=True)
 class Instance:
-    """What a node is, or is being, turned into: the declaration as it stood when deploy was asked."""
+    """What a node is, or is being, turned into: the declaration as it stood when deploy was asked.
 
+    `uuid` is new for each deploy: cloud-init's instance id, which only the config drive tells.
+    """
+
+    uuid: str
     image: str
     sha512: str
     hostname: str
     address: str | None
     role: str | None
     ssh_host_key: str
+    host: Document
+    network: Document | None = None
     root_device: Document | None = None
     disk_serial: str | None = None
 

@@ -30,6 +30,8 @@ class Reservations:
         with self._store.read() as tx:
             nodes, profiles = tx.nodes.all(), tx.documents.profiles()
         text = render_hosts([entry for node in nodes for entry in _of(node, profiles)])
+        if not self._hosts_file.parent.exists():
+            return  # no seed has served here yet; the first one writes the file
         if self._hosts_file.exists() and self._hosts_file.read_text() == text:
             return
         staged = self._hosts_file.with_suffix(".new")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seed.lifecycle import Transition, VerbRefused
+from seed.lifecycle import NOT_BUILT, Transition, VerbRefused
 
 _CLEANING = ("boot_ramdisk", "erase_metadata", "leave_ramdisk")
 
@@ -20,9 +20,6 @@ STEPS: dict[str, tuple[str, ...]] = {
     ),
     "deleting": ("power_off", "forget_instance", *_CLEANING),
 }
-
-# Verbs of the graph that this release refuses.
-NOT_BUILT = frozenset({"adopt", "clean", "hold", "rescue", "service", "unhold", "unrescue"})
 
 
 def steps_for(transition: Transition) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header
 
-from hwdrivers.bmc import BMC, Endpoint
 from seed.conductor import Conductor
 from seed.declarations import Declarations
 from seed.instances import Instances
@@ -27,7 +26,8 @@ class Context:
     conductor: Conductor
     declarations: Declarations
     instances: Instances
-    connect: Callable[[Endpoint], BMC]
+    announce: Callable[[], None]
+    """Tells DHCP at once whose MACs changed."""
 
 
 def _who(x_undercloud_user: Annotated[str, Header()] = "operator") -> str:
@@ -40,6 +40,8 @@ Who = Annotated[str, Depends(_who)]
 def node_view(node: Node, lifecycle: Lifecycle, run: Run | None) -> dict[str, Any]:
     """A node as JSON: what is stored, the verbs that are possible now, and the run that is under way."""
     view = asdict(node)
+    if view["instance"]:
+        del view["instance"]["host"], view["instance"]["network"]  # may hold what users put into user data
     view["verbs"] = lifecycle.verbs(node.state)
     view["run"] = run_view(run) if run else None
     return view

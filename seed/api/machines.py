@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Annotated, Any
+from urllib.parse import parse_qs
 
-from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, PlainTextResponse
 from pydantic import BaseModel, Field
@@ -96,6 +97,8 @@ def _agent_routes(app: FastAPI, store: Store, ramdisk: Ramdisk, wake: Callable[[
         try:
             ramdisk.reported(node, _client(request), inventory)
         except LookupRefused as error:
+            with store.write() as tx:
+                tx.events.add("agent.refused", f"an agent at {_client(request)}: {error}", node=node.uuid)
             raise HTTPException(409, str(error)) from error
         wake()
         return {"uuid": node.uuid}
@@ -110,6 +113,8 @@ def _agent_routes(app: FastAPI, store: Store, ramdisk: Ramdisk, wake: Callable[[
         try:
             token = ramdisk.lookup(node, _client(request))
         except LookupRefused as error:
+            with store.write() as tx:
+                tx.events.add("agent.refused", f"an agent at {_client(request)}: {error}", node=node.uuid)
             raise HTTPException(409, str(error)) from error
         return _lookup_answer(node, token)
 
@@ -130,13 +135,19 @@ def _agent_routes(app: FastAPI, store: Store, ramdisk: Ramdisk, wake: Callable[[
 
 def _host_routes(app: FastAPI, store: Store, instances: Instances, wake: Callable[[], None]) -> None:
     @app.post("/v1/phone-home/{node_uuid}")
-    def home(node_uuid: str, request: Request) -> None:
+    def home(node_uuid: str, request: Request, said: Annotated[str, Depends(_instance_id)]) -> None:
         node = _found(_get(store), node_uuid)
-        declared = node.instance.address if node.instance else None
-        if declared not in (None, _client(request)):
+        if node.instance is None or said != node.instance.uuid:
+            raise HTTPException(403, "this is not the instance that was deployed")
+        if node.instance.address not in (None, _client(request)):
             raise HTTPException(403, "this call comes from another host")
         instances.came_home(node)
         wake()
+
+
+async def _instance_id(request: Request) -> str:
+    """What cloud-init posts (application/x-www-form-urlencoded); only the config drive told it the id."""
+    return parse_qs((await request.body()).decode(errors="replace")).get("instance_id", [""])[0]
 
 
 def _lookup_answer(node: Node, token: Secret) -> dict[str, Any]:

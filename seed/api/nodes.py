@@ -66,7 +66,9 @@ def routes(context: Context) -> APIRouter:
                 f"say how to speak to {new.bmc}: ipmi://{address.host} or redfish://{address.host}"
             )
         node = new_node(address, new.credentials, new.name, new.macs)
-        return view(context.declarations.enroll(node, who).uuid)
+        enrolled = context.declarations.enroll(node, who)
+        context.announce()
+        return view(enrolled.uuid)
 
     @router.get("/{key}")
     def one(key: str) -> dict[str, Any]:
@@ -81,6 +83,7 @@ def routes(context: Context) -> APIRouter:
                 tx.credentials.get(facts["credentials"])
             tx.nodes.update(node.uuid, **facts)
             tx.events.add("node.changed", f"changed by {who}: {', '.join(facts)}", node=node.uuid, who=who)
+        context.announce()
         return view(node.uuid)
 
     @router.delete("/{key}", status_code=204)
@@ -94,6 +97,7 @@ def routes(context: Context) -> APIRouter:
             tx.nodes.remove(node.uuid)
             tx.secrets.drop(node.uuid)
             tx.events.add("node.removed", f"'{node.name}' removed by {who}", node=node.uuid, who=who)
+        context.announce()
 
     @router.post("/{key}/verbs/{verb}", status_code=202)
     def act(key: str, verb: str, who: Who) -> dict[str, Any]:

@@ -22,6 +22,7 @@ def routes(context: Context) -> APIRouter:
     @router.put("")
     def replace(profiles: Profiles, who: Who) -> dict[str, Any]:
         matched = context.declarations.declare(profiles, who)
+        context.announce()
         return {"hosts": len(profiles.hosts), "matched": len(matched)}
 
     return router

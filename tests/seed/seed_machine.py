@@ -120,9 +120,17 @@ class Machine:
 
     def _boot_disk(self, seed: Face) -> None:
         if self.agent.written and not self.is_mute:
-            home = re.search(rb"http://[^/]+(/v1/phone-home/[0-9a-f-]+)", self.config_drive())
-            assert home is not None
-            seed.post(home[1].decode())
+            home, instance = self.first_boot_data()
+            seed.post(home, data={"instance_id": instance})
+
+    def first_boot_data(self) -> tuple[str, str]:
+        """Where to call home, and the instance id, as cloud-init finds them in the config drive."""
+        drive = self.config_drive()
+        home = re.search(rb"http://[^/]+(/v1/phone-home/[0-9a-f-]+)", drive)
+        instance = re.search(rb'"uuid": "([0-9a-f-]+)"', drive)
+        assert home is not None
+        assert instance is not None
+        return home[1].decode(), instance[1].decode()
 
     def config_drive(self) -> bytes:
         """The one that was written last, unpacked."""

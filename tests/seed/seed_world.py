@@ -36,7 +36,7 @@ from seed.declarations import Declarations, new_node
 from seed.images import Images
 from seed.instances import Instances
 from seed.lifecycle import ironic_39
-from seed.model import Agent, Event, Node, Run
+from seed.model import Agent, Event, Instance, Node, Run
 from seed.ramdisk import Ramdisk
 from seed.reservations import Reservations
 from seed.step import Step
@@ -218,7 +218,7 @@ class World:
             self.conductor,
             Declarations(self.store),
             Instances(self.store, self.images, BASE_URL),
-            self._plain,
+            lambda: None,
         )
         app = operators_api.create(context)
         return Face(app, "http://seed/v1", headers={"X-Undercloud-User": "alice"})
@@ -322,6 +322,11 @@ class World:
     def node(self, machine: Machine | None = None) -> Node:
         with self.store.read() as tx:
             return tx.nodes.get((machine or self.machines[0]).name)
+
+    def instance(self) -> Instance:
+        found = self.node().instance
+        assert found is not None
+        return found
 
     def runs(self, machine: Machine | None = None) -> list[Run]:
         with self.store.read() as tx:

@@ -205,14 +205,16 @@ def test_a_host_calls_home_from_its_declared_address_only(world: World) -> None:
     world.declare({"match": {"name": "node-1"}, "address": "10.0.0.50"})
     world.at("available")
     assert world.ask("deploy").status_code == 202
-    uuid = world.node().uuid
-    answer = world.faces[machine.name].post(f"/v1/phone-home/{uuid}")
+    home, instance = f"/v1/phone-home/{world.node().uuid}", world.instance().uuid
+    answer = world.faces[machine.name].post(home, data={"instance_id": instance})
     assert answer.status_code == 403
-    assert world.events("instance.home") == []
     host = world.face_at("10.0.0.50")
-    assert host.post(f"/v1/phone-home/{uuid}").status_code == 200
+    assert host.post(home).status_code == 403
+    assert host.post(home, data={"instance_id": world.node().uuid}).status_code == 403
+    assert world.events("instance.home") == []
+    assert host.post(home, data={"instance_id": instance}).status_code == 200
     assert len(world.events("instance.home")) == 1
-    assert host.post("/v1/phone-home/nobody").status_code == 404
+    assert host.post("/v1/phone-home/nobody", data={"instance_id": instance}).status_code == 404
 
 
 def test_no_call_shows_a_secret_in_the_journal(world: World, face: Face, machine: Machine) -> None:

@@ -168,7 +168,7 @@ def test_vm_lab_run_goes_on_to_handed_off_hosts(chain: Chain, tmp_path: Path) ->
 def test_hosts_are_who_they_were_declared_to_be(chain: Chain, name: str, address: str, disk: str) -> None:
     question = (
         "hostname; hostname -I; lsblk --nodeps -no SERIAL "
-        "/dev/$(lsblk -no PKNAME $(findmnt -no SOURCE /)); cat /etc/ssh/ssh_host_ed25519_key.pub"
+        "/dev/$(lsblk -no PKNAME $(findmnt -no SOURCE /)); sudo cat /etc/ssh/ssh_host_ed25519_key.pub"
     )
     hostname, addresses, serial, key = chain.on_host(name, question).splitlines()
     assert hostname == name
