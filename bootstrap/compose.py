@@ -93,7 +93,7 @@ def _steps(
     agent = AgentCommand(bmcs, ramdisk)
     return (
         VerifyCredentials(bmcs),
-        BootRamdisk(bmcs, ramdisk, reservations.refresh),
+        BootRamdisk(bmcs, ramdisk, images, reservations.refresh),
         RecordInventory(ramdisk),
         LeaveRamdisk(bmcs, ramdisk, keep=keep_ramdisk),
         EraseMetadata(ramdisk, agent),

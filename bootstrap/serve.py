@@ -77,11 +77,21 @@ def _configure(config: Config) -> Path:
 
 @contextmanager
 def _conducting(conductor: Conductor) -> Iterator[None]:
-    thread = threading.Thread(target=conductor.serve, name="conductor")
+    stopping = False
+
+    def conduct() -> None:
+        try:
+            conductor.serve()
+        finally:
+            if not stopping:  # it died: a seed that answers but walks no run would only look alive
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=conduct, name="conductor")
     thread.start()
     try:
         yield
     finally:
+        stopping = True
         conductor.stop()
         thread.join()
 

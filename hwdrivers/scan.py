@@ -34,7 +34,7 @@ class Plan:
     """What to ask each address, and how fast: `rate` in questions per second, all protocols together."""
 
     ipmi_ports: tuple[int, ...] = (623,)
-    redfish_ports: tuple[RedfishPort, ...] = (RedfishPort(443), RedfishPort(8000, tls=False))
+    redfish_ports: tuple[RedfishPort, ...] = (RedfishPort(443),)
     rate: float = 1000.0
 
 
@@ -54,9 +54,9 @@ class Finding:
 class FoundMachine:
     """Everything that answered at one IP address.
 
-    `best` is Redfish where there is any: it tells more (serial, NICs, firmware), over TLS, while IPMI shows
-    a hash of the password to whoever asks (IPMI 2.0 section 13.21, RAKP 2). The others are kept: IPMI
-    is what still answers when the web server of a BMC hangs.
+    `best` is Redfish over TLS where there is any: it tells more (serial, NICs, firmware), and IPMI shows a
+    hash of the password to whoever asks (IPMI 2.0 section 13.21, RAKP message 2). The others are kept: IPMI
+    is what still answers when the web server of a BMC hangs. Redfish without TLS comes last.
     """
 
     best: Finding
@@ -68,8 +68,15 @@ def machines(findings: Iterable[Finding]) -> tuple[FoundMachine, ...]:
     by_host: dict[str, list[Finding]] = {}
     for finding in findings:
         by_host.setdefault(finding.address.host, []).append(finding)
-    ordered = [sorted(group, key=lambda f: not f.address.is_redfish) for group in by_host.values()]
+    ordered = [sorted(group, key=_preference) for group in by_host.values()]
     return tuple(FoundMachine(group[0], tuple(group[1:])) for group in ordered)
+
+
+def _preference(finding: Finding) -> int:
+    """Redfish over TLS, then IPMI, and last what would carry the password in clear text."""
+    return (Scheme.REDFISH_HTTPS, Scheme.IPMI, Scheme.REDFISH_HTTP).index(
+        finding.address.scheme or Scheme.IPMI
+    )
 
 
 def identify(finding: Finding, credentials: Credentials) -> Identity | BMCError:

@@ -121,6 +121,15 @@ class Host(Strict):
     role: Role | None = None
     user_data: dict[str, Any] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _matches_itself(self) -> Host:
+        if self.match.name and self.name and self.match.name != self.name:
+            raise ValueError(
+                f"it matches a node named '{self.match.name}' and renames it to '{self.name}', which it "
+                "would match no more: match by bmc or serial"
+            )
+        return self
+
 
 class Profiles(Strict):
     """The whole declaration of a site."""

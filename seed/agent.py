@@ -19,6 +19,7 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 TIMEOUT = httpx.Timeout(30, connect=5)
+LONG = httpx.Timeout(300, connect=5)  # slow disks take minutes to flush
 
 
 class AgentError(Exception):
@@ -68,8 +69,9 @@ class AgentClient:
             return [_command(item) for item in answer["commands"]]
 
     def start(self, name: str, params: dict[str, Any], *, wait: bool = False) -> Command:
-        """Give the agent a command such as 'standby.prepare_image'; `wait` until it is done."""
-        answer = self._call("POST", {"name": name, "params": params}, wait=str(wait).lower())
+        """Give the agent a command such as 'standby.prepare_image'; `wait` until it is done, for minutes."""
+        timeout = LONG if wait else TIMEOUT
+        answer = self._call("POST", {"name": name, "params": params}, timeout, wait=str(wait).lower())
         with self._reading():
             return _command(answer)
 
@@ -87,12 +89,12 @@ class AgentClient:
         except (KeyError, TypeError, AttributeError):
             raise AgentError(f"what listens at {self._agent.url} answers, but not as an agent does") from None
 
-    def _call(self, method: str, body: Any = None, **query: str) -> Any:
+    def _call(self, method: str, body: Any = None, timeout: httpx.Timeout = TIMEOUT, **query: str) -> Any:
         url = f"{self._agent.url}/v1/commands/"
         query["agent_token"] = self._token.reveal()
         try:
             with httpx.Client(
-                verify=self._context(), timeout=TIMEOUT, trust_env=False, transport=self._transport
+                verify=self._context(), timeout=timeout, trust_env=False, transport=self._transport
             ) as client:
                 answer = client.request(method, url, params=query, json=body)
         except httpx.HTTPError as error:

@@ -49,7 +49,8 @@ class Boot:
 
     def ramdisk(self, node_uuid: str, part: str) -> Ramdisk:
         """The files behind the script's URLs; `part` is only told to the journal. Raises NotFound."""
+        ramdisk = self._images.ramdisk()
         with self._store.write() as tx:
             node = tx.nodes.get(node_uuid)
             tx.events.add(f"boot.{part}", f"fetches the {part}", node=node.uuid)
-        return self._images.ramdisk()
+        return ramdisk

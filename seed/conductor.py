@@ -146,7 +146,7 @@ class Conductor:
             self._changed.notify_all()
 
     def run_until_idle(self) -> None:
-        """Walk what is due now in this thread, for tests and for a command without a seed."""
+        """Walk what is due now, in this thread."""
         while (run := self._claim()) is not None:
             self._walk(run)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from hwdrivers.credentials import Secret
 from hwdrivers.inventory import Inventory
@@ -50,7 +51,9 @@ class Ramdisk:
             agent = tx.nodes.agent(node.uuid) or Agent(node.uuid, address)
             if agent.heartbeat_at is not None:  # disks are chosen by the report of the agent with the token
                 raise LookupRefused(f"an agent of node '{node.name}' is at work already")
-            tx.nodes.put_agent(replace(agent, address=address, report=inventory))
+            if agent.address != address:
+                raise LookupRefused(f"{agent.address} reported for node '{node.name}' in this boot already")
+            tx.nodes.put_agent(replace(agent, report=inventory))
             tx.events.add("agent.report", f"the agent at {address} reported its hardware", node=node.uuid)
             tx.runs.wake(node.uuid)
 
@@ -64,7 +67,9 @@ class Ramdisk:
                 raise LookupRefused(f"node '{node.name}' is not to run a ramdisk now")
             agent = tx.nodes.agent(node.uuid) or Agent(node.uuid, address)
             if agent.heartbeat_at is not None or agent.address != address:
-                raise LookupRefused(f"an agent of node '{node.name}' has its token already")
+                raise LookupRefused(
+                    f"the agent at {agent.address} is that of node '{node.name}' in this boot"
+                )
             token = tx.secrets.find(node.uuid, TOKEN) or Secret(secrets.token_urlsafe(48))
             tx.secrets.put(node.uuid, TOKEN, token)
             tx.nodes.put_agent(agent)
@@ -72,15 +77,22 @@ class Ramdisk:
             return token
 
     def heartbeat(self, node: Node, token: Secret, *, url: str, ca: str | None, version: str | None) -> bool:
-        """Keep where the agent listens; False when it is not the agent that we gave the token to."""
+        """Keep where the agent listens; False when it is not the agent that we gave the token to.
+
+        Address and certificate are those of the first heartbeat: a stolen token moves nothing elsewhere.
+        """
         with self._store.write() as tx:
             agent = tx.nodes.agent(node.uuid)
             if agent is None or token != tx.secrets.find(node.uuid, TOKEN):
                 return False
             if agent.heartbeat_at is None:
+                where = urlsplit(url)
+                if where.scheme != "https" or where.hostname != agent.address:
+                    return False
+                agent = replace(agent, url=url, ca=ca, version=version)
                 tx.events.add("agent.heartbeat", f"the agent at {agent.address} is ready", node=node.uuid)
             now = self._clock()
-            tx.nodes.put_agent(replace(agent, heartbeat_at=now, url=url, ca=ca, version=version))
+            tx.nodes.put_agent(replace(agent, heartbeat_at=now))
             tx.runs.wake(node.uuid)
             return True
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from bootstrap.cli.console import out
@@ -72,26 +73,27 @@ class _Watcher:
             if event["node"] in self._nodes():
                 self._said[event["node"]] = event["message"]
                 if not self._out.is_terminal:
-                    self._out.print(
-                        f"  {self._names[event['node']]}: {event['message']}", markup=False, soft_wrap=True
-                    )
+                    self._line(event)
         for run_id, run in self._runs.items():
             if run["state"] not in ENDED:
                 self._runs[run_id] = self._api.get(f"/runs/{run_id}")
+
+    def _line(self, event: dict[str, Any]) -> None:
+        """With the seconds since the first of these runs began."""
+        began = min(datetime.fromisoformat(run["created_at"]) for run in self._runs.values())
+        passed = (datetime.fromisoformat(event["at"]) - began).total_seconds()
+        text = f"{passed:6.0f} s  {self._names[event['node']]}: {event['message']}"
+        self._out.print(text, markup=False, soft_wrap=True)
 
     def _nodes(self) -> set[str]:
         return {run["node"] for run in self._runs.values()}
 
     def _table(self) -> Table:
-        table = Table("NODE", "VERB", "STEP", "SECONDS", "LAST", box=None, pad_edge=False)
+        table = Table("NODE", "VERB", "", "STEP", "SECONDS", "LAST", box=None, pad_edge=False)
         for run in self._runs.values():
-            step = (
-                run["state"]
-                if run["state"] in ENDED
-                else f"{run['cursor'] + 1}/{len(run['steps'])} {run['step']}"
-            )
-            last = self._said.get(run["node"], run["reason"] or "")
-            table.add_row(self._names[run["node"]], run["verb"], step, f"{_seconds(run):.0f}", last)
+            name, last = self._names[run["node"]], self._said.get(run["node"], run["reason"] or "")
+            bar = ProgressBar(len(run["steps"]), run["cursor"], width=12)
+            table.add_row(name, run["verb"], bar, run["step"] or run["state"], f"{_seconds(run):.0f}", last)
         return table
 
     def _summary(self, run: dict[str, Any]) -> None:

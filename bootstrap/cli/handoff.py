@@ -50,7 +50,6 @@ def handoff(
         site = Site(hosts, _roles(api, hosts, directory), ssh, directory)
         outcomes = site.hand_over(lambda line: err.print(f"  {line}", markup=False, soft_wrap=True))
         inventory = site.inventory()
-        findings = [ansible.validate(inventory, hosts), ansible.ping(inventory)]
     rows = [
         {
             "name": o.host.name,
@@ -65,10 +64,13 @@ def handoff(
         api.post(
             f"/nodes/{row['name']}/handoff", {"role": row["role"], "said": row["evidence"] or row["error"]}
         )
+    if output is Format.TABLE:
+        show(rows, {"name": "HOST", "role": "ROLE", "address": "ADDRESS", "evidence": "SEEN"}, output)
+    served = tuple(o.host for o in outcomes if o.error is None)
+    findings = [ansible.validate(inventory, hosts), *([ansible.ping(inventory, served)] if served else [])]
     if output is Format.JSON:
         show_json({"hosts": rows, "inventory": str(inventory), "findings": findings})
     else:
-        show(rows, {"name": "HOST", "role": "ROLE", "address": "ADDRESS", "evidence": "SEEN"}, output)
         out.print(f"{inventory}: {'; '.join(findings)}", soft_wrap=True, markup=False)
     if any(o.error for o in outcomes):
         raise typer.Exit(1)
@@ -80,6 +82,10 @@ def _active(api: Client) -> list[dict[str, Any]]:
         if node["state"] != "active":
             err.print(f"  {node['name']} is left out: it is '{node['state']}'", style="yellow", markup=False)
     active = [node for node in nodes if node["state"] == "active"]
+    for node in active:
+        if not node["instance"]["address"]:
+            err.print(f"  {node['name']} is left out: no address is declared for it", style="yellow")
+    active = [node for node in active if node["instance"]["address"]]
     if not active:
         raise CommandError(
             "no node is active, so there is no host to hand over: `undercloud node deploy` first"

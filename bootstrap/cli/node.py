@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +28,8 @@ VERBS = {
     "delete": "Switch the host off, clean its disks, make the node available again.",
     "abort": "Give up what is under way, where that is safe.",
 }
-ASKS_FIRST = {"delete", "rebuild"}
+
+GRAPH = ironic_39()
 
 Nodes = Annotated[list[str] | None, typer.Argument(help="Names or UUIDs.", metavar="[NODE]...")]
 Node = Annotated[str, typer.Argument(help="Name or UUID.")]
@@ -146,8 +148,9 @@ def _verb(verb: str) -> Callable[..., None]:
         api = client(ctx)
         to = err if output is Format.JSON else out
         chosen = _choose(api, verb, nodes or [], every, to)
-        if verb in ASKS_FIRST and chosen and not yes:
-            _confirm(verb, chosen, to)
+        at_stake = [] if yes else [(node, loss) for node in chosen if (loss := _loss(verb, node))]
+        if at_stake:
+            _confirm(verb, at_stake, to)
         since = follow.newest_event(api)
         started, refused = _start(api, verb, chosen, to)
         if not api.seed_runs and started:
@@ -175,12 +178,23 @@ def _choose(api: Client, verb: str, names: list[str], every: bool, to: Console) 
     return fitting
 
 
-def _confirm(verb: str, nodes: list[dict[str, Any]], to: Console) -> None:
-    for node in nodes:
+def _loss(verb: str, node: dict[str, Any]) -> str | None:
+    """What `verb` destroys on this node, in words; None when it destroys nothing."""
+    if any(e.destructive for e in GRAPH.transitions if (e.source, e.event) == (node["state"], verb)):
         disks = (node["inventory"] or {}).get("disks", [])
-        listed = ", ".join(f"{d['name']} serial {d['serial'] or 'unknown'}" for d in disks) or "disks unknown"
-        to.print(f"{node['name']} ({node['state']}): what runs there is lost; {listed}", markup=False)
-    if not typer.confirm(f"{verb} {len(nodes)} node(s)?", default=False, err=to is err):
+        listed = ", ".join(f"{d['name']} serial {d['serial'] or 'unknown'}" for d in disks)
+        return f"data on its disks is lost: {listed or 'not inspected yet'}"
+    if verb == "inspect" and node["power"] == "power on" and node["next_boot"] != "ramdisk":
+        return "it is powered on, and is switched off without asking what runs there"
+    return None
+
+
+def _confirm(verb: str, at_stake: list[tuple[dict[str, Any], str]], to: Console) -> None:
+    for node, loss in at_stake:
+        to.print(f"{node['name']} ({node['state']}): {loss}", markup=False, soft_wrap=True)
+    if not sys.stdin.isatty():
+        raise CommandError("nothing was changed: nobody can be asked here, so say --yes if this is meant")
+    if not typer.confirm(f"{verb} {len(at_stake)} node(s)?", default=False, err=to is err):
         raise CommandError("nothing was changed")
 
 
@@ -203,7 +217,7 @@ def _start(
 
 
 def _register_verbs() -> None:
-    offered = {edge.event for edge in ironic_39().transitions if edge.kind == "verb"}
+    offered = {edge.event for edge in GRAPH.transitions if edge.kind == "verb"}
     for verb in [*VERBS, *sorted(offered - VERBS.keys())]:
         app.command(verb, help=VERBS.get(verb, "In the graph, not built yet in this release."))(_verb(verb))
 

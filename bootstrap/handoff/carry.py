@@ -7,7 +7,7 @@ import io
 import tarfile
 from pathlib import Path
 
-from bootstrap.handoff.host import HostFile
+from bootstrap.handoff.host import HandoffFailed, HostFile
 from bootstrap.ssh import SSH
 
 # Unpacked beside the root file system first, so that each file is replaced whole, and only if it differs.
@@ -38,7 +38,7 @@ def put_once(ssh: SSH, node: str, source: Path, target: str, sha512: str) -> Non
         return
     content = source.read_bytes()
     if hashlib.sha512(content).hexdigest() != sha512:
-        raise ValueError(f"{source} changed since it was built; build it again")
+        raise HandoffFailed(f"{source} changed since it was built: undercloud image build-container --force")
     ssh.run(
         node, f"mkdir -p $(dirname {target}); cat > {target}.part; mv {target}.part {target}", stdin=content
     )

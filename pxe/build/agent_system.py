@@ -70,7 +70,8 @@ After=systemd-networkd.service systemd-udev-trigger.service systemd-sysctl.servi
 
 [Service]
 ExecStartPre=/usr/lib/undercloud/wait-for-route
-ExecStart=/usr/bin/python3 -c "from ironic_python_agent.cmd.agent import run; run()"
+ExecStart=/usr/bin/python3 -c "from ironic_python_agent.cmd.agent import run; run()" \
+    --config-file /etc/ironic-python-agent.conf
 Environment=HOME=/root LC_ALL=C.UTF-8
 StandardOutput=journal+console
 StandardError=journal+console
@@ -83,6 +84,10 @@ TimeoutStopSec=5
 WantedBy=multi-user.target
 """
 
+# The agent logs each request that it gets with its query string, and takes its token nowhere else: on the
+# serial console it would be for everybody to read who sees that.
+_AGENT_CONFIG = "[DEFAULT]\ndefault_log_levels = ironic_python_agent.api=WARNING,urllib3=WARNING\n"
+
 _JOURNAL = "[Journal]\nStorage=volatile\nRuntimeMaxUse=64M\n"
 # Never activate what is on the disks of a machine that is about to be cleaned: a volume keeps them busy.
 _LVM_LOCAL = "activation {\n  auto_activation_volume_list = []\n}\n"
@@ -92,6 +97,7 @@ FILES: dict[str, tuple[str, int]] = {
     "usr/lib/systemd/system-generators/undercloud-boot-nic": (_BOOT_NIC_GENERATOR, 0o755),
     "usr/lib/undercloud/wait-for-route": (_WAIT_FOR_ROUTE, 0o755),
     "etc/systemd/system/ironic-python-agent.service": (_AGENT_UNIT, 0o644),
+    "etc/ironic-python-agent.conf": (_AGENT_CONFIG, 0o644),
     "etc/systemd/network/50-any.network": (_ANY_NETWORK, 0o644),
     "etc/systemd/journald.conf.d/undercloud.conf": (_JOURNAL, 0o644),
     "etc/lvm/lvmlocal.conf": (_LVM_LOCAL, 0o644),

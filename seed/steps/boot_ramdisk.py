@@ -7,7 +7,9 @@ from datetime import timedelta
 
 from hwdrivers.bmc import BootDevice, PowerState
 from hwdrivers.power import ensure_power
+from pxe.images import ImageError
 from seed.bmcs import BMCs
+from seed.images import Images
 from seed.ramdisk import Ramdisk
 from seed.step import Complete, Failed, Result, Waiting, Walk
 
@@ -19,10 +21,11 @@ class BootRamdisk:
     timeout = timedelta(minutes=20)  # hardware takes 10 minutes to POST, emulated CPUs 2 to boot
     abortable = True
 
-    def __init__(self, bmcs: BMCs, ramdisk: Ramdisk, announce: Callable[[], None]) -> None:
+    def __init__(self, bmcs: BMCs, ramdisk: Ramdisk, images: Images, announce: Callable[[], None]) -> None:
         """`announce` tells DHCP about the machine before it asks."""
         self._bmcs = bmcs
         self._ramdisk = ramdisk
+        self._images = images
         self._announce = announce
 
     def execute(self, walk: Walk) -> Result:
@@ -35,6 +38,10 @@ class BootRamdisk:
                 "no MAC of this machine is known, so it cannot be told apart when it boots; "
                 f"its BMC does not tell any: undercloud node set {walk.node.name} --mac 52:54:00:12:34:56"
             )
+        try:
+            self._images.ramdisk()
+        except ImageError as error:
+            return Failed(str(error))
         return self._power_on(walk)
 
     def _power_on(self, walk: Walk) -> Result:

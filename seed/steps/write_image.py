@@ -11,6 +11,7 @@ from typing import Any
 from hwdrivers.inventory import Disk
 from profiles.hosts import RootDevice
 from pxe.images import ImageError, OSImage
+from seed.agent import Command
 from seed.images import Images
 from seed.instances import Instances
 from seed.model import Instance
@@ -53,12 +54,12 @@ class WriteImage:
             walk,
             "standby.prepare_image",
             lambda: self._order(walk, image),
-            lambda _: Complete(f"'{image.name}' is on {describe(disk)}", {"instance": written}),
+            lambda command: _written(command, image, disk, written),
         )
 
     def _announce(self, walk: Walk, image: OSImage, disk: Disk) -> None:
-        """Tell the agent which disk, by serial where it has one, and journal what is about to be lost."""
-        hint = {"serial": f"s== {disk.serial}"} if disk.serial else {"name": f"s== {disk.name}"}
+        """Tell the agent which disk, by all its names in this boot, and journal what is to be lost."""
+        hint = {"name": f"s== {disk.name}"} | ({"serial": f"s== {disk.serial}"} if disk.serial else {})
         client = self._ramdisk.client(walk.node)
         client.do("deploy.get_deploy_steps", {"node": agent_node(walk.node, hint), "ports": []})
         walk.note("destructive", f"writing '{image.name}' over {describe(disk)}", serial=disk.serial)
@@ -79,6 +80,14 @@ class WriteImage:
             "stream_raw_images": image.disk_format == "raw",
         }
         return {"image_info": info, "configdrive": base64.b64encode(drive).decode()}
+
+
+def _written(command: Command, image: OSImage, disk: Disk, instance: Instance) -> Result:
+    """The agent names the device that it wrote; another than the journaled one must not pass unnoticed."""
+    said = str(command.result)
+    if disk.name not in said:
+        return Failed(f"the agent was told {describe(disk)} and answers: {said[:200]}")
+    return Complete(f"'{image.name}' is on {describe(disk)}", {"instance": instance})
 
 
 def _hints(instance: Instance) -> RootDevice | None:

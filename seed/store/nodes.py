@@ -113,9 +113,6 @@ class Nodes:
     def drop_agent(self, uuid: str) -> None:
         self._connection.execute(sa.delete(tables.agent).where(tables.agent.c.node == uuid))
 
-    def agents(self) -> list[Agent]:
-        return [_agent(row._mapping) for row in self._connection.execute(sa.select(tables.agent))]
-
     def _refuse_taken(self, column: str, value: str, uuid: str) -> None:
         taken = self._find(tables.node.c[column] == value)
         if taken is not None and taken.uuid != uuid:

@@ -227,7 +227,7 @@ class World:
         agent = AgentCommand(bmcs, ramdisk, clock=self.clock)
         return (
             VerifyCredentials(bmcs),
-            BootRamdisk(bmcs, ramdisk, reservations.refresh),
+            BootRamdisk(bmcs, ramdisk, self.images, reservations.refresh),
             RecordInventory(ramdisk),
             LeaveRamdisk(bmcs, ramdisk, keep=self.fast_track),
             EraseMetadata(ramdisk, agent),

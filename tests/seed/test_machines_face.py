@@ -89,7 +89,7 @@ def test_one_token_for_each_boot(face: Face, machine: Machine, world: World) -> 
     assert beat(face, world.node(), token) == 202
     status, words = lookup(face, machine)
     assert status == 409
-    assert "has its token already" in words
+    assert "is that of node" in words
     assert token not in words
 
 
@@ -98,7 +98,7 @@ def test_another_address_gets_no_token(world: World, machine: Machine) -> None:
     assert lookup(face, machine)[0] == 200
     status, words = lookup(other, machine)
     assert status == 409
-    assert "has its token already" in words
+    assert "is that of node" in words
 
 
 def test_the_next_boot_has_another_token(world: World, machine: Machine) -> None:

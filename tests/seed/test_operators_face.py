@@ -198,7 +198,7 @@ def test_declared_hosts_name_their_nodes(world: World) -> None:
 @pytest.mark.parametrize(
     ("hosts", "status", "words"),
     [
-        ([{"match": {"name": "node-1"}, "name": "node-2"}], 409, "name node-2 is node 'node-2' already"),
+        ([{"match": {"serial": "SERIAL-1"}, "name": "node-2"}], 409, "name node-2 is node 'node-2' already"),
         ([{"match": {"name": "node-1"}, "macs": ["52:54:00:00:00:02"]}], 409, "belongs to node 'node-2'"),
         ([{"match": {"name": "node-1"}}, {"match": {"serial": "SERIAL-1"}}], 409, "2 declared hosts match"),
         ([{"match": {"name": "node-1"}, "imgae": "x"}], 422, "imgae"),

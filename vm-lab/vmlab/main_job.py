@@ -117,7 +117,7 @@ class MainJob:
         if not names:
             self._say(f"nothing to {verb}")
             return
-        self._undercloud.run("node", verb, *names, "--wait")
+        self._undercloud.run("node", verb, *names, "--yes")
 
     def _settled(self) -> list[dict[str, Any]]:
         """All nodes, when nothing is under way any more that an earlier, interrupted job began."""
