@@ -36,7 +36,7 @@ class Transition:
 
 
 class Lifecycle:
-    """The graph of provision states; it only answers, the conductor alone moves nodes."""
+    """The graph of provision states; it only answers, `seed.advance` alone moves nodes."""
 
     def __init__(self, transitions: tuple[Transition, ...]) -> None:
         self.transitions = transitions

@@ -48,7 +48,7 @@ def discover(
         show(rows, COLUMNS, output)
     for row in rows:
         if row["error"]:
-            err.print(f"{row['address']}: {row['error']}", style="red", markup=False, soft_wrap=True)
+            err.print(row["error"], style="red", markup=False, soft_wrap=True)
     if not rows:
         raise CommandError(
             f"nothing answers in {', '.join(ranges)}: are the BMCs cabled, and is this their network?"
