@@ -40,7 +40,7 @@ def discover(
     enroll: Annotated[bool, typer.Option("--enroll", help="Record what lets us in.")] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Scan for BMCs over IPMI and Redfish and say who they are."""
+    """Scan for BMCs over IPMI and Redfish and say who they are; exit code 1 when one refused the log-in."""
     body = {"ranges": ranges, "credentials": credentials, "enroll": enroll}
     rows = _watch(client(ctx).stream("/discoveries", body))
     rows.sort(key=lambda row: row["address"])
@@ -55,6 +55,8 @@ def discover(
         )
     if output is Format.TABLE and enroll:
         out.print("Next: `undercloud node manage --all`, then `inspect`, `provide` and `deploy`.")
+    if any(row["error"] for row in rows):
+        raise typer.Exit(1)
 
 
 def _watch(documents: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
