@@ -46,18 +46,30 @@ class HandedOver(BaseModel):
 def routes(context: Context) -> APIRouter:
     """The routes under /nodes."""
     router = APIRouter(prefix="/nodes", tags=["nodes"])
-    store = context.store
+    _looking(router, context)
+    _changing(router, context)
+    _acting(router, context)
+    return router
 
-    def view(key: str) -> dict[str, Any]:
-        with store.read() as tx:
-            node = tx.nodes.get(key)
-            return node_view(node, context.lifecycle, tx.runs.live(node.uuid))
 
+def _view(context: Context, key: str) -> dict[str, Any]:
+    with context.store.read() as tx:
+        node = tx.nodes.get(key)
+        return node_view(node, context.lifecycle, tx.runs.live(node.uuid))
+
+
+def _looking(router: APIRouter, context: Context) -> None:
     @router.get("")
     def all_nodes() -> list[dict[str, Any]]:
-        with store.read() as tx:
+        with context.store.read() as tx:
             return [node_view(n, context.lifecycle, tx.runs.live(n.uuid)) for n in tx.nodes.all()]
 
+    @router.get("/{key}")
+    def one(key: str) -> dict[str, Any]:
+        return _view(context, key)
+
+
+def _changing(router: APIRouter, context: Context) -> None:
     @router.post("", status_code=201)
     def enroll(new: NewNode, who: Who) -> dict[str, Any]:
         address = BMCAddress.parse(new.bmc)
@@ -68,27 +80,23 @@ def routes(context: Context) -> APIRouter:
         node = new_node(address, new.credentials, new.name, new.macs)
         enrolled = context.declarations.enroll(node, who)
         context.announce()
-        return view(enrolled.uuid)
-
-    @router.get("/{key}")
-    def one(key: str) -> dict[str, Any]:
-        return view(key)
+        return _view(context, enrolled.uuid)
 
     @router.patch("/{key}")
     def change(key: str, wanted: NodeChange, who: Who) -> dict[str, Any]:
         facts = wanted.model_dump(exclude_none=True)
-        with store.write() as tx:
+        with context.store.write() as tx:
             node = tx.nodes.get(key)
             if "credentials" in facts:
                 tx.credentials.get(facts["credentials"])
             tx.nodes.update(node.uuid, **facts)
             tx.events.add("node.changed", f"changed by {who}: {', '.join(facts)}", node=node.uuid, who=who)
         context.announce()
-        return view(node.uuid)
+        return _view(context, node.uuid)
 
     @router.delete("/{key}", status_code=204)
     def remove(key: str, who: Who) -> None:
-        with store.write() as tx:
+        with context.store.write() as tx:
             node = tx.nodes.get(key)
             if node.state not in ("enroll", "manageable", "available") or tx.runs.live(node.uuid):
                 raise Conflict(
@@ -99,9 +107,11 @@ def routes(context: Context) -> APIRouter:
             tx.events.add("node.removed", f"'{node.name}' removed by {who}", node=node.uuid, who=who)
         context.announce()
 
+
+def _acting(router: APIRouter, context: Context) -> None:
     @router.post("/{key}/verbs/{verb}", status_code=202)
     def act(key: str, verb: str, who: Who) -> dict[str, Any]:
-        with store.read() as tx:
+        with context.store.read() as tx:
             node = tx.nodes.get(key)
         transition = context.conductor.check(node, verb)
         request = Request(node.uuid, verb, who, {})
@@ -109,12 +119,10 @@ def routes(context: Context) -> APIRouter:
             instance, secrets = context.instances.declare(node)
             request = replace(request, facts={"instance": instance}, secrets=secrets)
         run = context.conductor.request(request)
-        return {"node": view(node.uuid), "run": run_view(run) if run else None}
+        return {"node": _view(context, node.uuid), "run": run_view(run) if run else None}
 
     @router.post("/{key}/handoff", status_code=204)
     def handed_over(key: str, said: HandedOver, who: Who) -> None:
-        with store.write() as tx:
+        with context.store.write() as tx:
             node = tx.nodes.get(key)
             tx.events.add("handoff", f"{said.role or 'no role'}: {said.said}", node=node.uuid, who=who)
-
-    return router
