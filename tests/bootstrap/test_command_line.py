@@ -13,6 +13,7 @@ from cryptography.fernet import Fernet
 from typer.testing import CliRunner
 
 from bootstrap.cli import app
+from seed.store import Store
 
 CONFIG = """\
 provisioning:
@@ -231,3 +232,42 @@ def test_a_password_is_nowhere_to_be_read(operator: Operator) -> None:
     for path in operator.folder.rglob("*"):
         if path.is_file():
             assert PASSWORD.encode() not in path.read_bytes(), path
+
+
+def manageable(operator: Operator, **facts: Any) -> None:
+    """One node that was managed before the seed was stopped."""
+    operator.does("credentials", "add", "rack1", "--username", "a", "--password-file", "-", stdin=PASSWORD)
+    operator.does("node", "enroll", "ipmi://10.0.0.5", "--credentials", "rack1", "--name", "one")
+    state = operator.folder / "state"
+    store = Store(state / "undercloud.sqlite", Fernet((state / "secrets.key").read_bytes()))
+    with store.write() as tx:
+        node = tx.nodes.get("one")
+        tx.nodes.move(node, "manageable", None)
+        tx.nodes.update(node.uuid, **facts)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("verb", "facts", "at_stake"),
+    [
+        ("provide", {"power": "power off"}, "data on its disks is lost"),
+        ("inspect", {"power": "power on"}, "it is powered on, and is switched off"),
+    ],
+)
+def test_what_destroys_is_asked_for(
+    operator: Operator, verb: str, facts: dict[str, str], at_stake: str
+) -> None:
+    manageable(operator, **facts)
+    code, said, complained = operator("node", verb, "one")
+    assert code == 1
+    assert at_stake in said
+    assert "--yes" in complained
+    assert operator.json("node", "show", "one")["state"] == "manageable"
+    assert operator("node", verb, "one", "--yes")[0] == 0
+    assert operator.json("node", "show", "one")["run"]["verb"] == verb
+
+
+def test_a_machine_without_power_is_inspected_without_a_question(operator: Operator) -> None:
+    manageable(operator, power="power off")
+    assert operator("node", "inspect", "one")[0] == 0
+    assert operator.json("node", "show", "one")["run"]["verb"] == "inspect"

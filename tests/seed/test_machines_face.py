@@ -153,6 +153,30 @@ def test_a_heartbeat_needs_the_token(world: World, face: Face, machine: Machine)
     )
 
 
+@pytest.mark.parametrize("url", ["https://10.0.0.66:9999", "http://10.0.0.101:9999", "nonsense"])
+def test_an_agent_listens_where_it_called_from_and_over_tls(
+    world: World, face: Face, machine: Machine, url: str
+) -> None:
+    _, token = lookup(face, machine)
+    body = {"callback_url": url, "agent_token": token, "agent_verify_ca": "PEM"}
+    assert face.post(f"/v1/heartbeat/{world.node().uuid}", json=body).status_code == 401
+    with world.store.read() as tx:
+        agent = tx.nodes.agent(world.node().uuid)
+    assert agent is not None
+    assert (agent.url, agent.heartbeat_at) == (None, None)
+
+
+def test_a_later_heartbeat_moves_the_agent_nowhere(world: World, face: Face, machine: Machine) -> None:
+    _, token = lookup(face, machine)
+    assert beat(face, world.node(), token) == 202
+    body = {"callback_url": "https://10.0.0.66:9999", "agent_token": token, "agent_verify_ca": "OTHER"}
+    assert face.post(f"/v1/heartbeat/{world.node().uuid}", json=body).status_code == 202
+    with world.store.read() as tx:
+        agent = tx.nodes.agent(world.node().uuid)
+    assert agent is not None
+    assert (agent.url, agent.ca) == ("https://10.0.0.101:9999", "PEM")
+
+
 def test_a_refused_body_is_not_repeated(face: Face, world: World) -> None:
     body = {"agent_token": "a-token-that-is-secret", "callback_url": 5}
     answer = face.post(f"/v1/heartbeat/{world.node().uuid}", json=body)
