@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
 from bootstrap.config import Provisioning
+from bootstrap.listening import network_socket
 from hwdrivers.local import LocalNIC, list_nics, local_nic
 
 
@@ -61,17 +61,8 @@ def check_interface(provisioning: Provisioning) -> None:
 
 
 def check_port(provisioning: Provisioning) -> None:
-    """The HTTP port is free; raises PreflightFailed."""
-    address, port = str(provisioning.address.ip), provisioning.http_port
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            raise PreflightFailed(
-                f"cannot listen on {address}:{port}: {error.strerror}; choose another --http-port, or see "
-                f"who has it: ss -ltnp 'sport = :{port}'"
-            ) from error
+    """The HTTP port is free; raises CannotListen."""
+    network_socket(str(provisioning.address.ip), provisioning.http_port).close()
 
 
 def _outward() -> str | None:

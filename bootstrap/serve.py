@@ -18,8 +18,9 @@ from fastapi import FastAPI
 
 from bootstrap.compose import Seed, compose
 from bootstrap.config import Config
+from bootstrap.listening import network_socket
 from bootstrap.preflight import check_interface
-from bootstrap.process import AlreadyRunning, SeedFailed, is_up
+from bootstrap.process import AlreadyRunning, is_up
 from pxe.daemon import Dnsmasq
 from pxe.dnsmasq import render
 from pxe.firmware import stage
@@ -107,7 +108,7 @@ class _Server(uvicorn.Server):
 async def _listen(config: Config, seed: Seed) -> None:
     """Serve both faces until a signal arrives or one of them ends."""
     address = str(config.provisioning.address.ip)
-    network = _network_socket(address, config.provisioning.http_port)
+    network = network_socket(address, config.provisioning.http_port)
     faces = [
         (_Server(_settings(seed.machines)), network),
         (_Server(_settings(seed.operators)), _local_socket(config.socket)),
@@ -140,17 +141,4 @@ def _local_socket(path: Path) -> socket.socket:
         listener.bind(str(path))
     finally:
         os.umask(before)
-    return listener
-
-
-def _network_socket(address: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((address, port))
-    except OSError as error:
-        raise SeedFailed(
-            f"cannot listen on {address}:{port}: {error.strerror}; choose another `http_port`, or see who "
-            f"has it: ss -ltnp 'sport = :{port}'"
-        ) from error
     return listener

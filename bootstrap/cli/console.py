@@ -17,6 +17,7 @@ from bootstrap.client import Client, Refused, SeedSilent
 from bootstrap.config import DEFAULT_PATH, read
 from bootstrap.handoff.host import HandoffFailed
 from bootstrap.key import MissingKey
+from bootstrap.listening import CannotListen
 from bootstrap.preflight import PreflightFailed
 from bootstrap.process import AlreadyRunning, SeedFailed
 from bootstrap.ssh import SSHFailed
@@ -45,6 +46,7 @@ EXPECTED = (
     LoaderMissing,
     ImageError,
     MissingKey,
+    CannotListen,
     PreflightFailed,
     ProcessError,
     Refused,
