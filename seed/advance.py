@@ -81,6 +81,8 @@ class Advance:
             self.end(tx, run, RunState.DONE, None)
 
     def _wait(self, tx: Transaction, run: Run, result: Waiting) -> None:
+        if result.facts:
+            tx.nodes.update(run.node, **result.facts)
         self._move_by(tx, run, "wait", only_if_possible=True)
         if result.reason != run.reason:
             tx.events.add(

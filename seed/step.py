@@ -21,10 +21,11 @@ class Complete:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Not yet: ask again after `poll`, or as soon as the machine calls."""
+    """Not yet: ask again after `poll`, or as soon as the machine calls. `facts` were learnt on the way."""
 
     reason: str
     poll: timedelta = timedelta(seconds=10)
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

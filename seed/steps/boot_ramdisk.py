@@ -53,7 +53,8 @@ class BootRamdisk:
             ensure_power(bmc, PowerState.ON)
         walk.note("power.on", "powered on to boot from the network")
         walk.remember(**{"power on": True})
-        return Waiting("the agent to call home from the ramdisk", timedelta(seconds=30))
+        on = {"power": PowerState.ON.value}
+        return Waiting("the agent to call home from the ramdisk", timedelta(seconds=30), on)
 
     def _look(self, walk: Walk) -> Result:
         agent = self._ramdisk.agent(walk.node)
