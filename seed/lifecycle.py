@@ -1,12 +1,14 @@
-"""The lifecycle graph: Ironic 39's provision states and transitions, by name, as one table of data.
+"""The lifecycle graph, one table of data: Ironic 39's states and transitions by name, and four states more.
 
-The table is `transitions.csv`: source, event, target, return_to, kind, phase, destructive. A verb is an
-event that an operator may send; an internal event is what the conductor says while it walks.
+The table is `transitions.csv`: source, event, target, return_to, kind, phase, destructive, origin. A verb is
+an event that an operator may send; an internal event is what the conductor says while it walks. No event is
+named after a timeout: a step that takes too long has failed, so a timeout takes the edge `fail`.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -15,7 +17,15 @@ from itertools import pairwise
 import networkx as nx
 
 # Verbs of the graph that this release refuses.
-NOT_BUILT = frozenset({"adopt", "clean", "hold", "rescue", "service", "unhold", "unrescue"})
+NOT_BUILT = frozenset(
+    {"adopt", "clean", "decommission", "hold", "rescue", "service", "test", "unhold", "unrescue"}
+)
+
+# Verbs that no path takes: `adopt` says that a machine runs its host already, which only a person can know.
+CLAIMS = frozenset({"adopt"})
+
+# The internal events of a walk that goes well; the others are fail, wait and hold.
+ONWARD = frozenset({"clean", "done", "manage", "resume"})
 
 
 class VerbRefused(ValueError):
@@ -33,6 +43,13 @@ class Transition:
     kind: str
     phase: str
     destructive: bool
+    origin: str
+    """Who has this edge: `ironic`, or `undercloud` alone."""
+
+
+def one_hop(_: Transition) -> float:
+    """What a transition costs as long as nobody knows better."""
+    return 1.0
 
 
 class Lifecycle:
@@ -52,6 +69,44 @@ class Lifecycle:
             graph.add_edge(edge.source, edge.target, key=edge.event, transition=edge)
         return graph
 
+    @cached_property
+    def transient(self) -> frozenset[str]:
+        """Where the conductor is at work, or waits for the machine: it goes on by itself."""
+        return frozenset(edge.source for edge in self._internal if edge.event in ONWARD)
+
+    @cached_property
+    def held(self) -> frozenset[str]:
+        """Where a walk stands until an operator lets it go on; no time runs out there."""
+        return frozenset(edge.target for edge in self._internal if edge.event == "hold")
+
+    @cached_property
+    def failed(self) -> frozenset[str]:
+        """Where a walk ends that failed, was given up, or ran out of time."""
+        return frozenset(edge.target for edge in self._internal if edge.event == "fail") - {self.initial}
+
+    @cached_property
+    def stable(self) -> frozenset[str]:
+        """Where a node may stay for years."""
+        return frozenset(self.graph) - self.transient - self.held - self.failed
+
+    @cached_property
+    def initial(self) -> str:
+        """Where every node begins: the one resting state from which all others can be reached."""
+        resting = (state for state in self.graph if state not in self.transient)
+        return next(s for s in resting if len(nx.descendants(self.graph, s) | {s}) == len(self.graph))
+
+    @cached_property
+    def terminal(self) -> frozenset[str]:
+        """States that no transition leaves."""
+        return frozenset(state for state in self.graph if not self.graph.out_degree(state))
+
+    @cached_property
+    def phases(self) -> dict[str, tuple[str, ...]]:
+        """The states of each phase, in the table's order; a state is of the phase of what leads there."""
+        phase = {edge.target: edge.phase for edge in self.transitions}
+        names = dict.fromkeys(edge.phase for edge in self.transitions)
+        return {name: tuple(state for state in self.graph if phase[state] == name) for name in names}
+
     def follow(self, state: str, event: str) -> Transition:
         """The edge that `event` takes from `state`; raises VerbRefused listing what is allowed."""
         edge = self._by_source.get((state, event))
@@ -66,21 +121,63 @@ class Lifecycle:
 
     def verbs(self, state: str) -> tuple[str, ...]:
         """What an operator can ask of a node in `state`, in this release."""
-        offered = (edge for edge in self.transitions if edge.source == state and edge.kind == "verb")
-        return tuple(edge.event for edge in offered if edge.event not in NOT_BUILT)
+        return tuple(edge.event for edge in self._offered if edge.source == state)
 
-    def path(self, source: str, target: str) -> tuple[Transition, ...]:
-        """The shortest way from one state to another; raises VerbRefused where there is none."""
-        try:
-            states = nx.shortest_path(self.graph, source, target)
-        except (nx.NetworkXNoPath, nx.NodeNotFound) as error:
-            raise VerbRefused(f"there is no way from '{source}' to '{target}'") from error
-        hops = pairwise(states)
-        return tuple(next(iter(self.graph[a][b].values()))["transition"] for a, b in hops)
+    def landing(self, edge: Transition) -> str:
+        """Where a node rests after `edge` if all goes well."""
+        return edge.return_to or edge.target if edge.target in self.transient else edge.target
+
+    def onward(self, state: str, target: str) -> tuple[Transition, ...]:
+        """The internal edges that still lead from a transient state to `target`; () where there are none."""
+        ways: nx.DiGraph[str] = nx.DiGraph()
+        ways.add_nodes_from(self.graph)
+        for edge in self._internal:
+            if edge.event in ONWARD:
+                ways.add_edge(edge.source, edge.target, transition=edge)
+        return _cheapest(ways, state, target) or ()
+
+    def path(
+        self, source: str, target: str, cost: Callable[[Transition], float] = one_hop
+    ) -> tuple[Transition, ...]:
+        """The verbs that bring a node from one state to another, each ending at its `landing`.
+
+        A verb that destroys is taken only where no way is without; among those, `cost` (not negative) tells
+        which is cheapest. It counts on success: no edge to a failed or held state is part of it. Raises
+        VerbRefused where this release knows no way.
+        """
+        walkable = [edge for edge in self._offered if edge.event not in CLAIMS]
+        loss = 1 + sum(map(cost, walkable))  # dearer than any way without loss
+        ways: nx.DiGraph[str] = nx.DiGraph()
+        ways.add_nodes_from(self.graph)
+        for edge in walkable:
+            landing, weight = self.landing(edge), cost(edge) + loss * edge.destructive
+            known = ways.get_edge_data(edge.source, landing)
+            if landing in self.stable and (known is None or weight < known["weight"]):
+                ways.add_edge(edge.source, landing, weight=weight, transition=edge)
+        found = _cheapest(ways, source, target)
+        if found is None:
+            raise VerbRefused(f"there is no way from '{source}' to '{target}' in this release")
+        return found
+
+    @cached_property
+    def _internal(self) -> tuple[Transition, ...]:
+        return tuple(edge for edge in self.transitions if edge.kind == "internal")
+
+    @cached_property
+    def _offered(self) -> tuple[Transition, ...]:
+        return tuple(e for e in self.transitions if e.kind == "verb" and e.event not in NOT_BUILT)
+
+
+def _cheapest(ways: nx.DiGraph[str], source: str, target: str) -> tuple[Transition, ...] | None:
+    try:
+        states = nx.shortest_path(ways, source, target, weight="weight")
+    except (nx.NetworkXNoPath, nx.NodeNotFound):
+        return None
+    return tuple(ways.edges[hop]["transition"] for hop in pairwise(states))
 
 
 def ironic_39() -> Lifecycle:
-    """The transitions of Ironic 39.0.0, checked against its `common/states.py`."""
+    """Ironic 39.0.0's transitions, checked against its `common/states.py`, and ours beside them."""
     text = files("seed").joinpath("transitions.csv").read_text()
     return Lifecycle(tuple(_transition(row) for row in csv.DictReader(text.splitlines())))
 
@@ -94,4 +191,5 @@ def _transition(row: dict[str, str]) -> Transition:
         kind=row["kind"],
         phase=row["phase"],
         destructive=row["destructive"] == "yes",
+        origin=row["origin"],
     )
