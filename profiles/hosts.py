@@ -1,18 +1,19 @@
-"""What each host should become: declarations matched to nodes, the most specific one winning."""
+"""What a host should become, as it is written down in a site's declaration (`profiles/site.py`)."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hwdrivers.address import BMCAddress
 from hwdrivers.mac import normal_mac
-from profiles.document import Finding, Location, Strict, refuse
+from profiles.document import Strict
+
+DEFAULT_NETWORK = "provisioning"
 
 
 class Role(StrEnum):
@@ -22,12 +23,13 @@ class Role(StrEnum):
     KUBERNETES = "kubernetes"
 
 
-class NoProfile(LookupError):
-    """No declaration matches a node."""
+class State(StrEnum):
+    """Where a host can be wanted: stable provision states, by Ironic's names."""
 
-
-class AmbiguousProfile(LookupError):
-    """Two equally specific declarations match one node."""
+    MANAGEABLE = "manageable"
+    AVAILABLE = "available"
+    ACTIVE = "active"
+    DECOMMISSIONED = "decommissioned"
 
 
 def _mac(text: str) -> str:
@@ -61,6 +63,14 @@ def _bmc(text: str) -> str:
     return BMCAddress.parse(text).host
 
 
+def _maintenance(said: object) -> object:
+    """By YAML 1.2 `no` is a text, and would be the reason of a maintenance that nobody wants."""
+    words = said.strip().lower() if isinstance(said, str) else ""
+    if isinstance(said, bool) or (words and words not in ("yes", "no", "on", "off", "y", "n", "none")):
+        return said
+    raise ValueError("must be true, false, or the reason in words")
+
+
 Mac = Annotated[str, AfterValidator(_mac)]
 Address = Annotated[str, AfterValidator(_address)]
 HostName = Annotated[str, AfterValidator(_hostname)]
@@ -82,18 +92,28 @@ class Network(Strict):
 
 
 class Match(Strict):
-    """Which node a declaration is for; everything given must hold."""
+    """Which nodes a declaration is for; everything given must hold. The first three name one machine."""
 
     bmc: Annotated[str, AfterValidator(_bmc)] | None = None
     serial: str | None = None
     name: str | None = None
+    vendor: str | None = None
+    model: str | None = None
 
     def matches(self, facts: dict[str, str | None]) -> bool:
         """Whether every given criterion equals the node's fact of that name."""
         return all(facts.get(key) == value for key, value in self.given().items())
 
     def given(self) -> dict[str, str]:
-        return {key: value for key, value in self.model_dump().items() if value is not None}
+        return {key: value for key, value in self if value is not None}
+
+    def identity(self) -> dict[str, str]:
+        """The criteria that only one machine can have."""
+        return {key: value for key, value in self.given().items() if key in ("bmc", "serial", "name")}
+
+    def specificity(self) -> tuple[int, int]:
+        """What names the machine itself weighs more than any number of things that it has in common."""
+        return len(self.identity()), len(self.given())
 
 
 class RootDevice(Strict):
@@ -106,20 +126,36 @@ class RootDevice(Strict):
     rotational: bool | None = None
 
 
-class Host(Strict):
-    """What one node, or every node that matches, should become."""
+class Becoming(Strict):
+    """What hosts can have in common."""
 
-    match: Match
-    name: HostName | None = None
-    macs: tuple[Mac, ...] = ()
-    hostname: HostName | None = None
-    address: Address | None = None
-    network: str = "provisioning"
+    network: str = DEFAULT_NETWORK
     image: str = "debian-12"
     root_device: RootDevice | None = None
     ssh_keys: tuple[str, ...] = ()
     role: Role | None = None
     user_data: dict[str, Any] = Field(default_factory=dict)
+    state: State | None = None
+    """Where `undercloud apply` brings the node; None: it is left where it is."""
+
+
+class Profile(Becoming):
+    """A named answer for many hosts; whatever it does not say it takes from the one that it extends."""
+
+    extends: str | None = None
+
+
+class Host(Becoming):
+    """What one node, or every node that matches, should become; what it says goes before its profile."""
+
+    match: Match
+    profile: str | None = None
+    name: HostName | None = None
+    macs: tuple[Mac, ...] = ()
+    hostname: HostName | None = None
+    address: Address | None = None
+    maintenance: Annotated[bool | str, BeforeValidator(_maintenance)] | None = None
+    """True or a reason: in maintenance. False: out of it. None: as operators set it."""
 
     @model_validator(mode="after")
     def _matches_itself(self) -> Host:
@@ -130,82 +166,23 @@ class Host(Strict):
             )
         return self
 
+    @property
+    def title(self) -> str:
+        return self.name or self.hostname or self.criteria
 
-class Profiles(Strict):
-    """The whole declaration of a site."""
+    @property
+    def criteria(self) -> str:
+        return ", ".join(f"{key} {value}" for key, value in self.match.given().items()) or "any node"
 
-    networks: dict[str, Network] = Field(default_factory=dict)
-    hosts: tuple[Host, ...] = ()
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Profiles:
-        refuse("Profiles", self._findings())
-        return self
-
-    def _findings(self) -> Iterator[Finding]:
-        hosts = list(enumerate(self.hosts))
-        macs = [(("hosts", n, "macs", m), mac) for n, host in hosts for m, mac in enumerate(host.macs)]
-        yield from _repeats("MAC", macs)
-        yield from _repeats("address", [(("hosts", n, "address"), host.address) for n, host in hosts])
-        yield from _repeats("host name", [(("hosts", n, "hostname"), host.hostname) for n, host in hosts])
-        yield from _repeats("name", [(("hosts", n, "name"), host.name) for n, host in hosts])
-        matches = [(("hosts", n, "match"), _criteria(host.match)) for n, host in hosts]
-        yield from _repeats("the match", matches)
-        for number, host in hosts:
-            yield from self._address_findings(number, host)
-
-    def _address_findings(self, number: int, host: Host) -> Iterator[Finding]:
-        if host.address is None:
-            return
-        network = self.networks.get(host.network)
-        if network is None:
-            known = ", ".join(self.networks) or "none"
-            words = f"{_title(host)}: network '{host.network}' is not declared; there are: {known}"
-            yield Finding(("hosts", number, "network"), words)
-        elif problem := _unfit(host.address, network):
-            yield Finding(("hosts", number, "address"), f"{_title(host)}: {problem}")
-
-    def host_for(self, facts: dict[str, str | None]) -> Host:
-        """The declaration for a node with these facts (bmc, serial, name); most criteria win, a tie fails."""
-        found = [host for host in self.hosts if host.match.matches(facts)]
-        if not found:
-            raise NoProfile(f"no declared host matches {_facts(facts)}")
-        depth = max(len(host.match.given()) for host in found)
-        best = [host for host in found if len(host.match.given()) == depth]
-        if len(best) > 1:
-            titles = ", ".join(_title(host) for host in best)
-            raise AmbiguousProfile(f"{len(best)} declared hosts match {_facts(facts)} equally: {titles}")
-        return best[0]
-
-
-def _title(host: Host) -> str:
-    return host.name or host.hostname or _criteria(host.match)
-
-
-def _criteria(match: Match) -> str:
-    return ", ".join(f"{key} {value}" for key, value in match.given().items()) or "any node"
-
-
-def _facts(facts: dict[str, str | None]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in facts.items() if value) or "a node without facts"
-
-
-def _unfit(address: str, network: Network) -> str | None:
-    """Why a host of this network cannot have the address."""
-    at, inside = ipaddress.ip_address(address), ipaddress.ip_network(network.cidr)
-    if at not in inside:
-        return f"address {address} is not in network {network.cidr}"
-    if inside.num_addresses > 2 and at in (inside.network_address, inside.broadcast_address):
-        return f"address {address} is the first or last of {network.cidr}, which no host can have"
-    if address == network.gateway:
-        return f"address {address} is the gateway's"
-    return None
-
-
-def _repeats(what: str, values: Iterable[tuple[Location, str | None]]) -> Iterator[Finding]:
-    """A finding for each value that was there before, at its second place."""
-    seen: set[str] = set()
-    for location, value in values:
-        if value is not None and value in seen:
-            yield Finding(location, f"{what} {value} is declared twice")
-        seen.add(value or "")
+    def misfit(self, network: Network) -> str | None:
+        """Why a host of this network cannot have its address."""
+        if self.address is None:
+            return None
+        at, inside = ipaddress.ip_address(self.address), ipaddress.ip_network(network.cidr)
+        if at not in inside:
+            return f"address {self.address} is not in network {network.cidr}"
+        if inside.num_addresses > 2 and at in (inside.network_address, inside.broadcast_address):
+            return f"address {self.address} is the first or last of {network.cidr}, which no host can have"
+        if self.address == network.gateway:
+            return f"address {self.address} is the gateway's"
+        return None

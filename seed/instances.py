@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from hwdrivers.credentials import Secret
-from profiles.hosts import AmbiguousProfile, Host, Network, NoProfile
+from profiles.hosts import Host, Network
+from profiles.site import AmbiguousProfile, NoProfile
 from pxe import configdrive
 from pxe.images import ImageError, OSImage
 from seed.cloud_init import FirstBootData, render
@@ -99,9 +100,9 @@ class Instances:
 
     def _declared(self, node: Node) -> tuple[Host, Network | None]:
         with self._store.read() as tx:
-            profiles = tx.documents.profiles()
-        host = profiles.host_for(node.facts())
-        return host, profiles.networks.get(host.network)
+            site = tx.documents.site()
+        host = site.host_for(node.facts())
+        return host, site.networks.get(host.network)
 
     def _check_disk(self, node: Node, host: Host, image: OSImage) -> None:
         if node.inventory is None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from profiles.hosts import AmbiguousProfile, NoProfile, Profiles
+from profiles.site import AmbiguousProfile, NoProfile, Site
 from pxe.dnsmasq import Reservation, render_hosts
 from seed.model import Node
 from seed.store import Store
@@ -28,8 +28,8 @@ class Reservations:
 
     def _refresh(self) -> None:
         with self._store.read() as tx:
-            nodes, profiles = tx.nodes.all(), tx.documents.profiles()
-        text = render_hosts([entry for node in nodes for entry in _of(node, profiles)])
+            nodes, site = tx.nodes.all(), tx.documents.site()
+        text = render_hosts([entry for node in nodes for entry in _of(node, site)])
         if not self._hosts_file.parent.exists():
             return  # no seed has served here yet; the first one writes the file
         if self._hosts_file.exists() and self._hosts_file.read_text() == text:
@@ -41,10 +41,10 @@ class Reservations:
         self._reload()
 
 
-def _of(node: Node, profiles: Profiles) -> list[Reservation]:
+def _of(node: Node, site: Site) -> list[Reservation]:
     """One entry for each MAC; the address goes to the first declared MAC, else to the NIC that boots."""
     try:
-        host = profiles.host_for(node.facts())
+        host = site.host_for(node.facts())
     except (NoProfile, AmbiguousProfile):
         host = None
     first = host.macs[0] if host and host.macs else node.boot_mac

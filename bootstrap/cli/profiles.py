@@ -9,7 +9,7 @@ import typer
 
 from bootstrap.cli.console import Format, Output, client, out, show
 from profiles.document import load
-from profiles.hosts import Profiles
+from profiles.site import Site
 
 app = typer.Typer(help="Declared networks and hosts.", no_args_is_help=True)
 
@@ -20,8 +20,8 @@ def apply(
     file: Annotated[Path, typer.Argument(help="The declaration (YAML), as a whole.")],
 ) -> None:
     """Declare networks and hosts; enrolled nodes that match take their names and MACs from it."""
-    declared = load(file, Profiles)
-    answer = client(ctx).call("PUT", "/profiles", declared.model_dump(mode="json"))
+    declared = load(file, Site)
+    answer = client(ctx).call("PUT", "/profiles", declared.document())
     out.print(f"{answer['hosts']} hosts declared; {answer['matched']} of them are enrolled nodes.")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from profiles.hosts import Profiles
+from profiles.site import Site
 from seed.api.context import Context, Who
 
 
@@ -16,13 +16,16 @@ def routes(context: Context) -> APIRouter:
 
     @router.get("")
     def current() -> dict[str, Any]:
+        """As it was declared, with every host's profile filled in."""
         with context.store.read() as tx:
-            return tx.documents.profiles().model_dump(mode="json")
+            site = tx.documents.site()
+        hosts = [host.model_dump(mode="json") for host in site.filled()]
+        return {**site.document(), "hosts": hosts}
 
     @router.put("")
-    def replace(profiles: Profiles, who: Who) -> dict[str, Any]:
-        matched = context.declarations.declare(profiles, who)
+    def replace(site: Site, who: Who) -> dict[str, Any]:
+        matched = context.declarations.declare(site, who)
         context.announce()
-        return {"hosts": len(profiles.hosts), "matched": len(matched)}
+        return {"hosts": len(site.hosts), "matched": len(matched)}
 
     return router

@@ -1,10 +1,10 @@
-"""Whole documents by name, such as the declared profiles."""
+"""Whole documents by name, such as the declared site."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
-from profiles.hosts import Profiles
+from profiles.site import Site
 from seed.store import tables
 
 
@@ -14,13 +14,12 @@ class Documents:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def profiles(self) -> Profiles:
+    def site(self) -> Site:
         """What hosts are declared; empty before the first `undercloud profiles apply`."""
         here = sa.select(tables.document.c.body).where(tables.document.c.name == "profiles")
-        return Profiles.model_validate(self._connection.execute(here).scalar() or {})
+        return Site.model_validate(self._connection.execute(here).scalar() or {})
 
-    def put_profiles(self, profiles: Profiles) -> None:
+    def put_site(self, site: Site) -> None:
         """Replace the declaration as a whole."""
         self._connection.execute(sa.delete(tables.document).where(tables.document.c.name == "profiles"))
-        body = profiles.model_dump(mode="json")
-        self._connection.execute(sa.insert(tables.document).values(name="profiles", body=body))
+        self._connection.execute(sa.insert(tables.document).values(name="profiles", body=site.document()))

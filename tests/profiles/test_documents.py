@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from profiles.document import DocumentError, load, parse
-from profiles.hosts import Profiles
+from profiles.site import Site
 
 DATA = Path(__file__).parents[1] / "data" / "profiles"
 
 
 def findings(text: str) -> list[str]:
     with pytest.raises(DocumentError) as error:
-        parse(text, Profiles, source="site.yaml")
+        parse(text, Site, source="site.yaml")
     return str(error.value).splitlines()
 
 
@@ -57,7 +57,7 @@ def test_a_file_is_named_as_it_was_typed(tmp_path: Path) -> None:
     binary.write_bytes(b"hosts: \xff\xfe")
     for path, why in ((missing, "No such file or directory"), (binary, "it is no UTF-8 text")):
         with pytest.raises(DocumentError) as error:
-            load(path, Profiles)
+            load(path, Site)
         assert str(error.value) == f"{path}: cannot be read: {why}"
 
 
@@ -69,7 +69,7 @@ def test_texts_stay_texts() -> None:
         "  macs: [52:54:00:12:34:56]\n"
         "  image: 2024-01-01\n"
         "  user_data: {packages: [vim], retries: 3, ratio: 1.5, quiet: true, nothing: null, empty: }\n",
-        Profiles,
+        Site,
         source="site.yaml",
     )
     host = declared.hosts[0]
@@ -89,7 +89,7 @@ def test_texts_stay_texts() -> None:
 def test_anchors_and_merges_are_read() -> None:
     declared = parse(
         "hosts:\n- &one {match: {serial: A}, image: debian-12}\n- {<<: *one, match: {serial: B}}\n",
-        Profiles,
+        Site,
         source="site.yaml",
     )
     assert [(host.match.serial, host.image) for host in declared.hosts] == [

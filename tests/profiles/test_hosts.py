@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from profiles.document import DocumentError, load, parse
-from profiles.hosts import AmbiguousProfile, Host, HostName, Mac, Match, NoProfile, Profiles
+from profiles.hosts import Host, HostName, Mac, Match
+from profiles.site import AmbiguousProfile, NoProfile, Site
 
 DATA = Path(__file__).parents[1] / "data" / "profiles"
 MAC: TypeAdapter[str] = TypeAdapter(Mac)
@@ -20,12 +21,12 @@ HOST_NAME: TypeAdapter[str] = TypeAdapter(HostName)
 
 def test_what_does_not_fit_together_is_told_where_it_stands() -> None:
     with pytest.raises(DocumentError) as error:
-        parse((DATA / "inconsistent.yaml").read_text(), Profiles, source="site.yaml")
+        parse((DATA / "inconsistent.yaml").read_text(), Site, source="site.yaml")
     # A network that is wrong in itself is told first: hosts cannot be judged by it.
     assert str(error.value) == "site.yaml:3: networks.tiny: gateway 10.0.0.9 is not in 10.1.0.0/30"
     with pytest.raises(DocumentError) as error:
         text = (DATA / "inconsistent.yaml").read_text().replace("10.0.0.9", "10.1.0.1")
-        parse(text, Profiles, source="site.yaml")
+        parse(text, Site, source="site.yaml")
     assert str(error.value).splitlines() == [
         "site.yaml:11: hosts.1.match: the match bmc 10.9.0.1 is declared twice",
         "site.yaml:12: hosts.1.name: name one is declared twice",
@@ -42,7 +43,7 @@ def test_what_does_not_fit_together_is_told_where_it_stands() -> None:
 
 
 def test_the_declaration_of_the_virtual_rack_is_read() -> None:
-    declared = load(DATA.parent / "vm_lab" / "hosts.yaml", Profiles)
+    declared = load(DATA.parent / "vm_lab" / "hosts.yaml", Site)
     assert [(host.name, host.address, host.role) for host in declared.hosts] == [
         ("node-1", "192.0.2.101", "control-plane"),
         ("node-2", "192.0.2.102", "kubernetes"),
@@ -69,23 +70,23 @@ BY_BOTH = Host(match=Match(serial="S1", name="one"), image="by-both")
 def test_the_most_specific_match_wins_in_any_order(
     facts: dict[str, str | None], image: str, order: int
 ) -> None:
-    profiles = Profiles(hosts=(ANY, BY_SERIAL, BY_NAME, BY_BOTH)[::order])
-    assert profiles.host_for(facts).image == image
+    site = Site(hosts=(ANY, BY_SERIAL, BY_NAME, BY_BOTH)[::order])
+    assert site.host_for(facts).image == image
 
 
 def test_a_tie_is_an_error_that_names_both() -> None:
-    profiles = Profiles(hosts=(ANY, BY_SERIAL, BY_NAME))
+    site = Site(hosts=(ANY, BY_SERIAL, BY_NAME))
     with pytest.raises(AmbiguousProfile) as error:
-        profiles.host_for({"serial": "S1", "name": "one", "bmc": None})
+        site.host_for({"serial": "S1", "name": "one", "bmc": None})
     assert str(error.value) == ("2 declared hosts match serial S1, name one equally: serial S1, name one")
 
 
 def test_no_match_is_an_error_that_tells_the_facts() -> None:
     with pytest.raises(NoProfile) as error:
-        Profiles(hosts=(BY_SERIAL,)).host_for({"serial": "S2", "name": None, "bmc": "10.0.0.5"})
+        Site(hosts=(BY_SERIAL,)).host_for({"serial": "S2", "name": None, "bmc": "10.0.0.5"})
     assert str(error.value) == "no declared host matches serial S2, bmc 10.0.0.5"
     with pytest.raises(NoProfile, match="a node without facts"):
-        Profiles().host_for({})
+        Site().host_for({})
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_no_match_is_an_error_that_tells_the_facts() -> None:
 )
 def test_a_bmc_is_matched_by_its_host_however_it_was_typed(typed: str) -> None:
     host = Host(match=Match(bmc=typed))
-    assert Profiles(hosts=(host,)).host_for({"bmc": "10.0.0.5"}) == host
+    assert Site(hosts=(host,)).host_for({"bmc": "10.0.0.5"}) == host
 
 
 OCTETS = st.lists(st.integers(0, 255), min_size=6, max_size=6).filter(lambda o: any(o) and not o[0] & 1)

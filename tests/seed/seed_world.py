@@ -24,20 +24,21 @@ from hwdrivers.agent_inventory import from_agent
 from hwdrivers.bmc import BMC, Endpoint
 from hwdrivers.credentials import Credentials, Secret
 from hwdrivers.errors import Unreachable
-from profiles.hosts import Profiles
+from profiles.site import Site
 from seed.agent import AgentClient
 from seed.api import machines as machines_api
 from seed.api import operators as operators_api
 from seed.api.context import Context
 from seed.bmcs import BMCs
 from seed.boot import Boot
-from seed.conductor import Conductor, Request
+from seed.conductor import Conductor
 from seed.declarations import Declarations, new_node
 from seed.images import Images
 from seed.instances import Instances
 from seed.lifecycle import ironic_39
 from seed.model import Agent, Event, Instance, Node, Run
 from seed.ramdisk import Ramdisk
+from seed.requests import Requests
 from seed.reservations import Reservations
 from seed.step import Step
 from seed.steps.agent_command import AgentCommand
@@ -178,6 +179,9 @@ class World:
         self.conductor = Conductor(
             fused, ironic_39(), {step.name: step for step in steps}, clock=self.clock, jitter=lambda: 0.5
         )
+        self.requests = Requests(
+            fused, ironic_39(), self.conductor.advance, self.instances, self.conductor.wake
+        )
         self.__dict__.pop("operator", None)
 
     def reopen(self) -> None:
@@ -215,7 +219,7 @@ class World:
             "test",
             self.store,
             ironic_39(),
-            self.conductor,
+            self.requests,
             Declarations(self.store),
             Instances(self.store, self.images, BASE_URL),
             lambda: None,
@@ -280,7 +284,7 @@ class World:
         }
         site = {"networks": {"provisioning": {"cidr": "10.0.0.0/24"}}, "hosts": list(hosts) or [plain]}
         with self.store.write() as tx:
-            tx.documents.put_profiles(Profiles.model_validate(site))
+            tx.documents.put_site(Site.model_validate(site))
 
     def ask(self, verb: str, machine: Machine | None = None) -> httpx.Response:
         """Have the operator's face take a verb."""
@@ -288,11 +292,7 @@ class World:
 
     def request(self, verb: str) -> None:
         """A verb without HTTP."""
-        node, secrets = self.node(), {}
-        facts: dict[str, Any] = {}
-        if verb == "deploy":
-            facts["instance"], secrets = self.instances.declare(node)
-        self.conductor.request(Request(node.uuid, verb, "alice", facts, secrets))
+        self.requests.request(self.requests.prepare(self.node(), verb, "alice"))
 
     def do(self, verb: str, machine: Machine | None = None) -> Node:
         """A verb that is accepted, and everything that follows from it."""

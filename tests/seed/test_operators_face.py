@@ -20,7 +20,7 @@ def snapshot(world: World) -> Any:
     """All that operators can change."""
     with world.store.read() as tx:
         nodes, runs = tx.nodes.all(), [run for node in tx.nodes.all() for run in tx.runs.of_node(node.uuid)]
-        return nodes, runs, tx.credentials.names(), tx.documents.profiles(), world.events()
+        return nodes, runs, tx.credentials.names(), tx.documents.site(), world.events()
 
 
 def detail(answer: httpx.Response) -> str:
