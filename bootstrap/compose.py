@@ -21,6 +21,7 @@ from seed.images import Images
 from seed.instances import Instances
 from seed.lifecycle import ironic_39
 from seed.ramdisk import Ramdisk
+from seed.requests import Requests
 from seed.reservations import Reservations
 from seed.step import Step
 from seed.steps.agent_command import AgentCommand
@@ -61,12 +62,18 @@ def compose(config: Config, *, reload_dhcp: Callable[[], None] = lambda: None) -
     bmcs = BMCs(store, connect)
     reservations = Reservations(store, config.dnsmasq_dir / "dnsmasq.hosts", reload_dhcp)
     steps = _steps(bmcs, ramdisk, images, instances, reservations, keep_ramdisk=config.fast_track)
-    conductor = Conductor(store, lifecycle, {step.name: step for step in steps})
+    conductor = Conductor(
+        store,
+        lifecycle,
+        {step.name: step for step in steps},
+        name=config.name,
+        limits=config.limits.by_need(),
+    )
     context = Context(
         name=socket.gethostname(),
         store=store,
         lifecycle=lifecycle,
-        conductor=conductor,
+        requests=Requests(store, lifecycle, conductor.advance, instances, conductor.wake),
         declarations=Declarations(store),
         instances=instances,
         announce=reservations.refresh,

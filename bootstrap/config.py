@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import socket
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
@@ -60,6 +62,17 @@ class RamdiskConfig(Strict):
     kernel_arguments: tuple[str, ...] = ("console=tty0", "console=ttyS0,115200", "no_timer_check")
 
 
+class Limits(Strict):
+    """How much may be under way at once; what comes later waits for its turn."""
+
+    ramdisk_boots: int = Field(default=50, ge=1)
+    image_writes: int = Field(default=20, ge=1)
+
+    def by_need(self) -> dict[str, int]:
+        """By what steps say that they need."""
+        return {"ramdisk boot": self.ramdisk_boots, "image write": self.image_writes}
+
+
 class Config(Strict):
     """All of `undercloud.yaml`."""
 
@@ -69,6 +82,7 @@ class Config(Strict):
     socket: Path = Path("/run/undercloud/seed.sock")
     ramdisk: RamdiskConfig = RamdiskConfig()
     fast_track: bool = True
+    limits: Limits = Limits()
 
     @field_validator("state_dir", "images_dir", "socket")
     @classmethod
@@ -87,6 +101,12 @@ class Config(Strict):
     @property
     def database(self) -> Path:
         return self.state_dir / "undercloud.sqlite"
+
+    @property
+    def name(self) -> str:
+        """This seed among those that share a store; the same after a restart."""
+        place = hashlib.sha256(bytes(self.state_dir)).hexdigest()[:6]
+        return f"{socket.gethostname()[:50]}-{place}"
 
     @property
     def key_file(self) -> Path:

@@ -11,6 +11,7 @@ class BMCError(Exception):
     """A BMC did not do as asked. The message names the BMC, the action, what was seen and what to try."""
 
     retryable_by_default: ClassVar[bool] = False
+    attempts: ClassVar[int] = 4  # in all, where trying again can help
 
     def __init__(self, message: str, *, retryable: bool | None = None) -> None:
         super().__init__(message)
@@ -29,9 +30,10 @@ class AccessDenied(BMCError):
 
 
 class Unreachable(BMCError):
-    """Nothing answers at this address."""
+    """Nothing answers at this address; a BMC that restarts comes back after a minute or two."""
 
     retryable_by_default = True
+    attempts = 6
 
 
 class BMCTimeout(BMCError):
@@ -44,6 +46,7 @@ class Busy(BMCError):
     """It asks to be left alone for now: no free session, 503, node busy."""
 
     retryable_by_default = True
+    attempts = 8
 
 
 class Unsupported(BMCError):

@@ -1,129 +1,191 @@
-"""How an answer of a step moves a run and its node: the only place that writes a node's provision state."""
+"""How an answer of a step moves a run and its node. Nothing is written here: `seed.record` does."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
 from seed.lifecycle import Lifecycle, Transition
-from seed.model import Node, Run, RunState
-from seed.step import Complete, Failed, Result, Waiting
-from seed.store import Transaction
+from seed.model import Event, Intent, Run, RunState, Standing
+from seed.step import Complete, Failed, Result, Step, Waiting
 
-ATTEMPTS = 4
 SEEN = ("boot.", "agent.", "power.")  # events that tell where a machine got to
+LONGEST_PAUSE = timedelta(minutes=1)
+
+
+@dataclass
+class Change:
+    """What an answer makes of a run, of where its node stands, and of what is known about the node."""
+
+    run: Run
+    node: Standing
+    target_state: str | None = None
+    moved: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)
+    events: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+
+    def say(self, kind: str, message: str, **data: Any) -> None:
+        self.events.append((kind, message, data))
+
+    def follow(self, edge: Transition, who: str) -> None:
+        """Take the node along an edge of the graph; a run that returns elsewhere than the edge says wins."""
+        self.say("state", f"{edge.source} → {edge.target} ({edge.event})", who=who)
+        self.node = replace(self.node, state=edge.target)
+        self.target_state = (self.run.return_to or edge.return_to) if edge.return_to else None
+        self.moved = True
+
+    def end(self, state: RunState, reason: str | None, now: datetime) -> None:
+        """Close the run for good."""
+        self.say(f"run.{state}", f"{self.run.verb}: {reason or state}")
+        self.run = replace(self.run, state=state, reason=reason, finished_at=now, memo={}, slot=False)
 
 
 class Advance:
-    """Writes answers down: the run, the node and the events of one answer in one transaction."""
+    """The one place that decides where a run and its node go next."""
 
     def __init__(
-        self, lifecycle: Lifecycle, clock: Callable[[], datetime], jitter: Callable[[], float]
+        self,
+        lifecycle: Lifecycle,
+        step_named: Callable[[str], Step | None],
+        clock: Callable[[], datetime],
+        jitter: Callable[[], float],
     ) -> None:
         self._lifecycle = lifecycle
+        self.step_named = step_named
         self._clock = clock
         self._jitter = jitter
 
-    def record(self, tx: Transaction, run: Run, result: Result) -> None:
-        """Save what a step of `run` answered."""
+    def answer(self, run: Run, node: Standing, result: Result, seen: Callable[[], Event | None]) -> Change:
+        """What follows from a step's answer; `seen` finds the last thing that the machine was seen doing."""
+        change = Change(run, node)
         match result:
             case Complete():
-                self._complete(tx, run, result)
+                self._complete(change, result)
             case Waiting():
-                self._wait(tx, run, result)
+                self._wait(change, result, seen)
             case Failed():
-                self._fail(tx, run, result)
+                self._fail(change, result, seen)
             case _:
                 assert_never(result)
+        return change
 
-    def end(self, tx: Transaction, run: Run, state: RunState, reason: str | None) -> None:
-        """Close a run for good."""
-        tx.runs.save(run.id, state=state, reason=reason, finished_at=self._clock(), memo={})
-        tx.events.add(f"run.{state}", f"{run.verb}: {reason or state}", node=run.node, run=run.id)
+    def abort(self, run: Run, node: Standing, who: str) -> Change:
+        """Give up now: by the graph's `abort`, or its `fail` where that is the way out."""
+        change = Change(run, node)
+        self._abort(change, who)
+        return change
 
-    def move(self, tx: Transaction, node: Node, edge: Transition, run: int | None, who: str) -> None:
-        """Take a node along an edge of the graph; raises Conflict when it is not at its source any more."""
-        tx.nodes.move(node, edge.target, edge.return_to)
-        tx.events.add(
-            "state", f"{edge.source} → {edge.target} ({edge.event})", node=node.uuid, run=run, who=who
-        )
-
-    def _complete(self, tx: Transaction, run: Run, result: Complete) -> None:
-        now = self._clock()
+    def _complete(self, change: Change, result: Complete) -> None:
+        run, now = change.run, self._clock()
         seconds = (now - run.step_started_at).total_seconds()
-        tx.events.add(
-            "step.complete",
-            f"{run.step}: {result.note}",
-            node=run.node,
-            run=run.id,
-            step=run.step,
-            seconds=seconds,
-        )
-        if result.facts:
-            tx.nodes.update(run.node, **result.facts)
-        self._move_by(tx, run, "resume", only_if_possible=True)
+        change.say("step.complete", f"{run.step}: {result.note}", step=run.step, seconds=seconds)
+        change.facts |= result.facts
+        self._go(change, "resume", if_possible=True)
         if result.event:
-            self._move_by(tx, run, result.event)
-        if run.cursor + 1 < len(run.steps):
-            tx.runs.save(
-                run.id,
-                cursor=run.cursor + 1,
-                state=RunState.READY,
-                attempt=0,
-                reason=None,
-                step_started_at=now,
-                wake_at=now,
-                memo={},
-            )
-        else:
-            self._move_by(tx, run, "done")
-            self.end(tx, run, RunState.DONE, None)
+            self._go(change, result.event)
+        done = run.cursor + 1
+        steps = (*run.steps[:done], *result.then, *run.steps[done:])
+        if done == len(steps):
+            self._go(change, self._arrival(change))
+            change.end(RunState.DONE, None, now)
+            return
+        change.run = self._before(replace(run, steps=steps, args=run.args | result.args), done)
+        if run.intent is Intent.ABORT:
+            self._abort(change, run.intent_by or "an operator")
+        elif run.intent is Intent.HOLD:
+            self._hold(change, f"held by {run.intent_by}")
 
-    def _wait(self, tx: Transaction, run: Run, result: Waiting) -> None:
-        if result.facts:
-            tx.nodes.update(run.node, **result.facts)
-        self._move_by(tx, run, "wait", only_if_possible=True)
+    def again(self, run: Run) -> Run:
+        """The run when its present step is to be looked at now, with its whole time before it."""
+        return replace(run, state=RunState.READY, reason=None, wake_at=self._clock(), deadline=None)
+
+    def _before(self, run: Run, cursor: int) -> Run:
+        """The run as it stands before its step number `cursor`."""
+        run = replace(self.again(run), cursor=cursor, attempt=0, memo={}, step_started_at=self._clock())
+        step = self.step_named(run.step or "")
+        return replace(run, needs=step.needs if step else None, slot=False)
+
+    def _wait(self, change: Change, result: Waiting, seen: Callable[[], Event | None]) -> None:
+        run, now, step = change.run, self._clock(), self.step_named(change.run.step or "")
+        if step is None:
+            raise AssertionError("a step that answered is there")
+        change.facts |= result.facts
+        if run.intent is Intent.ABORT and step.abortable:
+            self._abort(change, run.intent_by or "an operator")
+            return
+        deadline = run.deadline or now + step.timeout
+        if result.poll is not None and now > deadline:
+            late = f"not done after {duration(step.timeout)}; it waited for {result.reason}"
+            self._fail(change, Failed(late), seen)
+            return
+        self._go(change, "wait", if_possible=True)
         if result.reason != run.reason:
-            tx.events.add(
-                "step.waiting", f"{run.step}: {result.reason}", node=run.node, run=run.id, step=run.step
-            )
-        tx.runs.save(
-            run.id,
+            change.say("step.waiting", f"{run.step}: {result.reason}", step=run.step)
+        change.run = replace(
+            run,
             state=RunState.WAITING,
             reason=result.reason,
-            wake_at=self._clock() + result.poll,
             attempt=0,
-            memo=run.memo,
+            deadline=deadline,
+            wake_at=now + (result.poll or timedelta()),
         )
+        if result.poll is None:
+            self._hold(change, result.reason)
 
-    def _fail(self, tx: Transaction, run: Run, result: Failed) -> None:
-        attempt = run.attempt + 1
-        if result.retryable and attempt < ATTEMPTS:
-            pause = timedelta(seconds=2**attempt * (0.5 + self._jitter()))
-            tx.events.add(
-                "step.retry",
-                f"{run.step}: {result.reason} (attempt {attempt} of {ATTEMPTS}, again in {duration(pause)})",
-                node=run.node,
-                run=run.id,
-            )
-            tx.runs.save(
-                run.id, attempt=attempt, reason=result.reason, wake_at=self._clock() + pause, memo=run.memo
-            )
+    def _fail(self, change: Change, result: Failed, seen: Callable[[], Event | None]) -> None:
+        run, attempt = change.run, change.run.attempt + 1
+        change.facts |= result.facts
+        if result.retryable and attempt < result.attempts and run.intent is not Intent.ABORT:
+            self._retry(change, result, attempt)
             return
-        seen = tx.events.latest(run.node, prefixes=SEEN)
-        last = f"; last seen {seen.at:%H:%M:%S} UTC: {seen.message}" if seen else ""
+        event = seen()
+        last = f"; last seen {event.at:%H:%M:%S} UTC: {event.message}" if event else ""
         message = f"{run.step}: {result.reason}{last}"
-        tx.events.add("step.failed", message, node=run.node, run=run.id, step=run.step)
-        tx.nodes.update(run.node, last_error=message, **result.facts)
-        self._move_by(tx, run, "fail")
-        self.end(tx, run, RunState.FAILED, message)
+        change.say("step.failed", message, step=run.step)
+        change.facts["last_error"] = message
+        self._go(change, "fail")
+        change.end(RunState.FAILED, message, self._clock())
 
-    def _move_by(self, tx: Transaction, run: Run, event: str, *, only_if_possible: bool = False) -> None:
-        node = tx.nodes.get(run.node)
-        if only_if_possible and not self._lifecycle.allows(node.state, event):
+    def _retry(self, change: Change, result: Failed, attempt: int) -> None:
+        pause = min(timedelta(seconds=2**attempt), LONGEST_PAUSE) * (0.5 + self._jitter())
+        reason = f"{result.reason} (attempt {attempt} of {result.attempts})"
+        change.say("step.retry", f"{change.run.step}: {reason}, again in {duration(pause)}", attempt=attempt)
+        change.run = replace(change.run, attempt=attempt, reason=reason, wake_at=self._clock() + pause)
+
+    def _hold(self, change: Change, reason: str) -> None:
+        if not self._lifecycle.allows(change.node.state, "hold"):
+            return  # asked for in a part of the walk that the graph cannot hold, such as verifying
+        self._go(change, "hold")
+        change.say("run.held", f"{change.run.verb}: {reason}; `unhold` goes on")
+        change.run = replace(change.run, state=RunState.HELD, reason=reason, intent=None, deadline=None)
+
+    def _abort(self, change: Change, who: str) -> None:
+        message = f"aborted by {who} at {change.run.step}"
+        change.facts["last_error"] = message
+        by_abort = self._lifecycle.allows(change.node.state, "abort")
+        self._go(change, "abort" if by_abort else "fail", who)
+        change.end(RunState.ABORTED, message, self._clock())
+
+    def _arrival(self, change: Change) -> str:
+        """The event that leads to where the run returns to; a retired node is not made available again."""
+        wanted = change.run.return_to
+        if wanted == "available" and change.node.retired:
+            wanted = "manageable"
+        for event in ("done", "manage"):
+            state = change.node.state
+            if self._lifecycle.allows(state, event) and self._lifecycle.follow(state, event).target == wanted:
+                return event
+        return "done"
+
+    def _go(self, change: Change, event: str, who: str = "conductor", *, if_possible: bool = False) -> None:
+        """Follow an edge; a run that returns to no state, such as one that restores power, moves no node."""
+        if change.run.return_to is None or (
+            if_possible and not self._lifecycle.allows(change.node.state, event)
+        ):
             return
-        self.move(tx, node, self._lifecycle.follow(node.state, event), run.id, "conductor")
+        change.follow(self._lifecycle.follow(change.node.state, event), who)
 
 
 def duration(span: timedelta) -> str:

@@ -1,4 +1,8 @@
-"""The conductor: takes verbs, and walks the runs that are due, one step at a time."""
+"""The conductor: walks the runs that are due, one step at a time; many nodes at once, one writer.
+
+One thread claims runs and saves answers, many at a time in one transaction; a pool of threads executes steps.
+A run that waits costs a row, not a thread.
+"""
 
 from __future__ import annotations
 
@@ -6,46 +10,38 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from hwdrivers.credentials import Secret
 from hwdrivers.errors import BMCError
-from seed.advance import Advance, duration
+from seed import record
+from seed.advance import SEEN, Advance, Change
 from seed.agent import AgentError
-from seed.lifecycle import Lifecycle, Transition, VerbRefused
+from seed.lifecycle import Lifecycle
 from seed.model import Node, Run, RunState
 from seed.step import Failed, Result, Step, Waiting, Walk
 from seed.store import Store, Transaction
-from seed.store.errors import Conflict, WrongKey
-from seed.verbs import steps_for
+from seed.store.errors import Conflict, LeaseLost, WrongKey
+from seed.store.leases import SEED
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(minutes=10)  # longer than any single call of a step
+LEASE = timedelta(seconds=30)  # renewed while the seed lives, however long a step takes
+QUEUED = 4  # runs claimed for each worker: so many answers are saved together when many nodes move
+LONGEST_SLEEP = 30.0  # seconds
 
-
-@dataclass(frozen=True)
-class Request:
-    """What an operator asks of a node; `facts` are saved with the run, such as the instance to deploy.
-
-    `secrets`, by name, are saved with them: a request that is refused changes none.
-    """
-
-    node: str
-    verb: str
-    who: str
-    facts: Mapping[str, Any]
-    secrets: Mapping[str, Secret] = field(default_factory=dict)
+Answer = tuple[Run, Result]
+Task = tuple[Run, Node]
 
 
 class Conductor:
-    """Reserve, run, save, then announce; a worker that dies loses its lease and the run goes on."""
+    """Claim, execute, save, then announce; what a seed that died was walking goes on here or elsewhere."""
 
     def __init__(
         self,
@@ -53,86 +49,79 @@ class Conductor:
         lifecycle: Lifecycle,
         steps: Mapping[str, Step],
         *,
+        name: str = "seed",
+        limits: Mapping[str, int] | None = None,
         workers: int = 16,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         jitter: Callable[[], float] = random.random,
     ) -> None:
+        """`name` is this seed's among those that share the store; `limits` says how many of each need."""
+        self.name = name
         self._store = store
-        self._lifecycle = lifecycle
         self._steps = steps
+        self._limits = limits or {}
         self._workers = workers
         self._clock = clock
-        self._advance = Advance(lifecycle, clock, jitter)
+        self.advance = Advance(lifecycle, self.step_named, clock, jitter)
         self._changed = threading.Condition()
         self._woken = False
         self._stopping = False
+        self._answers: list[Answer] = []
+        self._walking: set[int] = set()
+        self._followers: list[Callable[[], None]] = []
 
-    # -- what operators ask ------------------------------------------------------------------------
+    def step_named(self, reference: str) -> Step | None:
+        """The step of a reference, "name" or "name:argument"; None when this release does not have it."""
+        return self._steps.get(reference.partition(":")[0])
 
-    def request(self, request: Request) -> Run | None:
-        """Start a verb: its run is stored before anything happens. None: the verb only moved the node.
-
-        Raises VerbRefused, NotFound or Conflict; then nothing has changed.
-        """
-        with self._store.write() as tx:
-            node = tx.nodes.get(request.node)
-            transition = self._lifecycle.follow(node.state, request.verb)
-            if request.verb == "abort":
-                return self._abort(tx, node, transition, request.who)
-            steps = steps_for(transition)
-            live = tx.runs.live(node.uuid)
-            if live is not None:
-                raise Conflict(f"node '{node.name}': run {live.id} ({live.verb}) is under way")
-            tx.nodes.update(node.uuid, last_error=None, **request.facts)
-            for name, secret in request.secrets.items():
-                tx.secrets.put(node.uuid, name, secret)
-            run = None
-            if steps:
-                run = tx.runs.open(node.uuid, request.verb, request.who, steps, transition.return_to, {})
-            self._advance.move(tx, node, transition, run.id if run else None, request.who)
-        self.wake()
-        return run
-
-    def check(self, node: Node, verb: str) -> Transition:
-        """Raise VerbRefused if `verb` cannot start now; changes nothing."""
-        transition = self._lifecycle.follow(node.state, verb)
-        if verb != "abort":
-            steps_for(transition)
-        return transition
-
-    def _abort(self, tx: Transaction, node: Node, transition: Transition, who: str) -> Run | None:
-        run = tx.runs.live(node.uuid)
-        if run is not None:
-            step = self._steps.get(run.step or "")
-            if step is not None and not step.abortable:
-                raise VerbRefused(f"step {step.name} cannot be interrupted safely; wait until it is done")
-            self._advance.end(tx, run, RunState.ABORTED, f"aborted by {who}")
-        self._advance.move(tx, node, transition, run.id if run else None, who)
-        tx.nodes.update(node.uuid, last_error=f"aborted by {who}" if run else None)
-        return None
+    def follow(self, follower: Callable[[], None]) -> None:
+        """Have `follower` called whenever runs have ended, and when the conductor is woken."""
+        self._followers.append(follower)
 
     # -- the loop ----------------------------------------------------------------------------------
 
     def serve(self) -> None:
-        """Walk every run that is due until `stop`; call once no other conductor works on this store."""
+        """Walk every run that is due until `stop`; the steps that are being executed then are finished."""
         self.resume()
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="conductor") as pool:
-            free = threading.Semaphore(self._workers)
-            while not self._stopping:
-                free.acquire()
-                run = self._next()
-                if run is None:
-                    free.release()
-                else:
-                    pool.submit(self._work, run, free)
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="step") as pool, self._renewing():
+            while not (self._stopping and not self._walking and not self._answers):
+                try:
+                    self._round(pool)
+                except (OperationalError, InterfaceError):
+                    log.exception("the store does not answer; it is asked again in a second")
+                    time.sleep(1)
 
-    def resume(self) -> None:
-        """Take back what a conductor left that is no more; call once no other works on this store."""
-        with self._store.write() as tx:
-            for left in tx.runs.release():
-                tx.events.add(
-                    "run.resumed", f"{left.verb} goes on at {left.step}", node=left.node, run=left.id
-                )
+    def _round(self, pool: ThreadPoolExecutor) -> None:
+        """Save what was answered, claim what is due, hand it to the pool; sleep when there is neither."""
+        answers, woken = self._collect()
+        tasks, ended = self._save(answers) if answers else ([], False)
+        if ended or woken:
+            for follower in self._followers:
+                follower()
+        if not self._stopping:
+            room = self._workers * QUEUED - len(self._walking) - len(tasks)
+            tasks += self._claim(room) if room > 0 else []
+        for run, node in tasks:
+            self._walking.add(run.id)
+            pool.submit(self._work, run, node)
+        if not tasks and not answers:
+            self._sleep()
+
+    def _collect(self) -> tuple[list[Answer], bool]:
+        with self._changed:
+            answers, self._answers = self._answers, []
+            woken, self._woken = self._woken, False
+        return answers, woken
+
+    def _sleep(self) -> None:
+        with self._store.read() as tx:
+            due = tx.runs.next_wake(self._limits) if not self._stopping else None
+        wait = LONGEST_SLEEP
+        if due is not None:
+            wait = min(wait, max(0.0, (due - self._clock()).total_seconds()))
+        with self._changed:
+            if not (self._answers or self._woken or (self._stopping and not self._walking)) and wait > 0:
+                self._changed.wait(wait)
 
     def stop(self) -> None:
         """Let the steps that are being executed finish, and start no more."""
@@ -147,100 +136,178 @@ class Conductor:
 
     def run_until_idle(self) -> None:
         """Walk what is due now, in this thread."""
-        while (run := self._claim()) is not None:
-            self._walk(run)
+        while tasks := self._claim(1):
+            while tasks:
+                run, node = tasks.pop()
+                self._walking.add(run.id)
+                tasks, _ = self._save([(run, self._execute(node, run))])
+            for follower in self._followers:
+                follower()
 
-    def _next(self) -> Run | None:
-        """A run that is due, or None after a wait; a store in trouble must not end the loop."""
-        try:
-            run = self._claim()
-            if run is None:
-                self._sleep()
-        except SQLAlchemyError:
-            log.exception("the store does not answer; it is asked again in a second")
-            time.sleep(1)
-            return None
-        return run
+    # -- who has a run -----------------------------------------------------------------------------
 
-    def _claim(self) -> Run | None:
-        with self._store.read() as tx:
-            due = tx.runs.next_wake()
-        if due is None or due > self._clock():
-            return None
+    def resume(self) -> None:
+        """Take back what this seed was walking when it ended; if no other lives, all deadlines begin anew."""
         with self._store.write() as tx:
-            return tx.runs.claim(threading.current_thread().name, self._clock(), LEASE)
+            for left in tx.runs.take_back(self.name):
+                tx.events.add(
+                    "run.resumed", f"{left.verb} goes on at {left.step}", node=left.node, run=left.id
+                )
+            if not [seed for seed in tx.leases.seeds() if seed != self.name]:
+                tx.runs.excuse()
+            self._renew(tx)
 
-    def _sleep(self) -> None:
+    def _renew(self, tx: Transaction) -> None:
+        until = self._clock() + LEASE
+        tx.leases.take(f"{SEED}{self.name}", self.name, until)
+        tx.runs.renew(self.name, until)
+
+    @contextmanager
+    def _renewing(self) -> Iterator[None]:
+        """Say every few seconds that this seed lives, also while a batch or a step takes long."""
+        ended = threading.Event()
+
+        def renew() -> None:
+            while not ended.wait(LEASE.total_seconds() / 3):
+                try:
+                    with self._store.write() as tx:
+                        self._renew(tx)
+                except (OperationalError, InterfaceError):
+                    log.warning("the store does not answer: the leases of this seed are not renewed")
+
+        thread = threading.Thread(target=renew, name="leases", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            with self._store.write() as tx:
+                tx.leases.give_up(f"{SEED}{self.name}", self.name)
+
+    def _claim(self, most: int) -> list[Task]:
         with self._store.read() as tx:
-            due = tx.runs.next_wake()
-        wait = 30.0 if due is None else min(30.0, max(0.0, (due - self._clock()).total_seconds()))
-        with self._changed:
-            if not self._stopping and not self._woken and wait > 0:
-                self._changed.wait(wait)
-            self._woken = False
+            due = tx.runs.next_wake(self._limits)
+        if (due is None or due > self._clock()) and not self._limits:
+            return []
+        with self._store.claim() as tx:
+            claimed = tx.runs.claim(self.name, self._clock() + LEASE, most, self._limits)
+            for each in claimed:
+                if each.left_by is not None:
+                    message = f"{each.run.verb} goes on at {each.run.step}: seed '{each.left_by}' fell silent"
+                    tx.events.add("run.resumed", message, node=each.run.node, run=each.run.id)
+            nodes = tx.nodes.many(each.run.node for each in claimed)
+        return [(each.run, nodes[each.run.node]) for each in claimed]
 
     # -- one step ----------------------------------------------------------------------------------
 
-    def _work(self, run: Run, free: threading.Semaphore) -> None:
+    def _work(self, run: Run, node: Node) -> None:
         try:
-            self._walk(run)
-        finally:
-            free.release()
-            self.wake()
-
-    def _walk(self, run: Run) -> None:
-        try:
-            with self._store.read() as tx:
-                node = tx.nodes.get(run.node)
             result = self._execute(node, run)
-            self._save(run, result)
-        except Exception:
-            log.exception("run %d: could not be saved; its lease runs out and it is tried again", run.id)
+        except LeaseLost as lost:
+            log.warning("%s; step %s is left to it", lost, run.step)
+            self._walking.discard(run.id)
+            self.wake()
+            return
+        with self._changed:
+            self._answers.append((run, result))
+            self._changed.notify_all()
 
     def _execute(self, node: Node, run: Run) -> Result:
-        if run.step is None:
-            raise AssertionError("a live run stands at a step")
-        step = self._steps.get(run.step)
+        step = self.step_named(run.step or "")
         if step is None:
             return Failed("this release has no such step; ask for the verb again")
-        if self._clock() - run.step_started_at > step.timeout:
-            waited = f"; it waited for {run.reason}" if run.reason else ""
-            return Failed(f"not done after {duration(step.timeout)}{waited}")
         try:
             return step.execute(self._view(node, run))
-        except (BMCError, AgentError) as error:
+        except BMCError as error:
+            return Failed(str(error), retryable=error.retryable, attempts=error.attempts)
+        except AgentError as error:
             return Failed(str(error), retryable=error.retryable)
         except WrongKey as error:
             return Failed(str(error))
+        except LeaseLost:
+            raise
         except Exception as error:
-            log.exception("run %d: step %s is broken", run.id, step.name)
+            log.exception("run %d: step %s is broken", run.id, run.step)
             return Failed(
                 f"internal error in step {step.name} ({type(error).__name__}); the seed's log has more"
             )
 
     def _view(self, node: Node, run: Run) -> Walk:
+        """What a step may do to the journal: nothing, once another seed has the run."""
+
         def note(kind: str, message: str, **data: Any) -> None:
             with self._store.write() as tx:
+                tx.runs.remember(run, self.name)
                 tx.events.add(kind, message, node=node.uuid, run=run.id, **data)
 
         def remember(**values: Any) -> None:
             run.memo.update(values)
             with self._store.write() as tx:
-                tx.runs.remember(run.id, run.memo)
+                tx.runs.remember(run, self.name)
 
         return Walk(node, run, note, remember)
 
-    def _save(self, run: Run, result: Result) -> None:
-        try:
-            self._record(run, result)
-        except Conflict as error:  # what the step found contradicts another node
-            self._record(run, Failed(str(error)))
+    # -- what was answered -------------------------------------------------------------------------
 
-    def _record(self, run: Run, result: Result) -> None:
+    def _save(self, answers: Sequence[Answer]) -> tuple[list[Task], bool]:
+        """Save answers together; returns the runs that go on at once, and whether any ended.
+
+        An answer that cannot be saved does not keep the others from being saved.
+        """
+        try:
+            tasks, ended = self._save_together(answers)
+        except (OperationalError, InterfaceError):
+            with self._changed:
+                self._answers += answers
+            raise
+        except Exception:
+            if len(answers) > 1:
+                saved = [self._save([answer]) for answer in answers]
+                return [task for tasks, _ in saved for task in tasks], any(ended for _, ended in saved)
+            log.exception("run %d: its answer could not be saved; it is tried again", answers[0][0].id)
+            self._put_off(answers[0][0])
+            tasks, ended = [], False
+        self._walking.difference_update(run.id for run, _ in answers)
+        return tasks, ended
+
+    def _put_off(self, run: Run) -> None:
         with self._store.write() as tx:
-            current = tx.runs.get(run.id)
-            if current.finished_at is not None or current.cursor != run.cursor:
-                return  # aborted while the step was executed, or its lease ran out and another went on
-            if isinstance(result, Waiting) and current.wake_at != run.wake_at:
-                result = replace(result, poll=timedelta())  # woken while the step was executed
-            self._advance.record(tx, replace(current, memo=run.memo), result)
+            for mine in tx.runs.held(self.name, [run.id]).values():
+                tx.runs.save([replace(mine, wake_at=self._clock() + LEASE)])
+
+    def _save_together(self, answers: Sequence[Answer]) -> tuple[list[Task], bool]:
+        with self._store.write() as tx:
+            held = tx.runs.held(self.name, [run.id for run, _ in answers])
+            standings = tx.nodes.standings(run.node for run in held.values())
+            changes = []
+            for run, result in answers:
+                now = held.get(run.id)
+                if now is not None and now.cursor == run.cursor:  # else it was aborted, or its lease was lost
+                    if isinstance(result, Waiting) and result.poll and now.wake_at != run.wake_at:
+                        result = replace(result, poll=timedelta())  # woken while the step was executed
+                    changes.append(self._answer(tx, now, standings[run.node], result))
+            going_on = [] if self._stopping else [change.run for change in changes if _goes_on(change)]
+            until = self._clock() + LEASE
+            record.changes(tx, changes, {run.id: (self.name, until) for run in going_on})
+            nodes = tx.nodes.many(run.node for run in going_on)
+        ended = any(change.run.finished_at for change in changes)
+        return [(run, nodes[run.node]) for run in going_on], ended
+
+    def _answer(self, tx: Transaction, run: Run, node: Any, result: Result) -> Change:
+        def seen() -> Any:
+            return tx.events.latest(run.node, prefixes=SEEN)
+
+        change = self.advance.answer(run, node, result, seen)
+        try:
+            record.facts(tx, change)
+        except Conflict as error:  # what the step found contradicts another node
+            change = self.advance.answer(run, node, Failed(str(error)), seen)
+            record.facts(tx, change)
+        return change
+
+
+def _goes_on(change: Change) -> bool:
+    """Whether the next step can be executed at once: it is there, and needs nothing that is limited."""
+    run = change.run
+    return run.state is RunState.READY and run.attempt == 0 and not run.needs and not change.node.maintenance

@@ -14,15 +14,19 @@ class Images:
         self._directory = directory
         self._base_url = base_url
         self._ramdisk = ramdisk
+        self._read: dict[str, tuple[OSImage, int, int]] = {}
 
     def os_image(self, name: str) -> OSImage:
         """Raises ImageError when it is missing or its manifest is broken."""
         return load_os_image(self._directory, name)
 
     def verified(self, name: str) -> OSImage:
-        """The image, after reading all its bytes; raises ImageError."""
+        """The image, after reading all its bytes, once while the file stays as it is; raises ImageError."""
         image = self.os_image(name)
-        verify(image)
+        file = image.path.stat()
+        if self._read.get(name) != (image, file.st_mtime_ns, file.st_size):
+            verify(image)
+            self._read[name] = (image, file.st_mtime_ns, file.st_size)
         return image
 
     def ramdisk(self) -> Ramdisk:

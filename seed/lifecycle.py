@@ -16,10 +16,10 @@ from itertools import pairwise
 
 import networkx as nx
 
+PHASES = ("enrol", "provision", "maintain", "decommission")
+
 # Verbs of the graph that this release refuses.
-NOT_BUILT = frozenset(
-    {"adopt", "clean", "decommission", "hold", "rescue", "service", "test", "unhold", "unrescue"}
-)
+NOT_BUILT = frozenset({"adopt", "clean", "decommission", "rescue", "service", "test", "unrescue"})
 
 # Verbs that no path takes: `adopt` says that a machine runs its host already, which only a person can know.
 CLAIMS = frozenset({"adopt"})
@@ -104,8 +104,8 @@ class Lifecycle:
     def phases(self) -> dict[str, tuple[str, ...]]:
         """The states of each phase, in the table's order; a state is of the phase of what leads there."""
         phase = {edge.target: edge.phase for edge in self.transitions}
-        names = dict.fromkeys(edge.phase for edge in self.transitions)
-        return {name: tuple(state for state in self.graph if phase[state] == name) for name in names}
+        states = dict.fromkeys([*(edge.source for edge in self.transitions), *phase])
+        return {name: tuple(state for state in states if phase[state] == name) for name in PHASES}
 
     def follow(self, state: str, event: str) -> Transition:
         """The edge that `event` takes from `state`; raises VerbRefused listing what is allowed."""

@@ -20,9 +20,20 @@ class NextBoot(StrEnum):
     RAMDISK = "ramdisk"
 
 
+class PowerPolicy(StrEnum):
+    """What to do when power is found other than a run left it: say so, put it back, or take it as it is."""
+
+    REPORT = "report"
+    RESTORE = "restore"
+    ACCEPT = "accept"
+
+
 @dataclass(frozen=True)
 class Node:
-    """One machine. `state` and `target_state` are Ironic's provision_state and target_provision_state."""
+    """One machine. `state` and `target_state` are Ironic's provision_state and target_provision_state.
+
+    `power` is what was last seen; `expected_power` is what the last run, or an accepted drift, left it in.
+    """
 
     uuid: str
     name: str
@@ -33,6 +44,8 @@ class Node:
     target_state: str | None = None
     next_boot: NextBoot = NextBoot.DISK
     power: str | None = None
+    expected_power: str | None = None
+    power_policy: PowerPolicy = PowerPolicy.REPORT
     vendor: str | None = None
     model: str | None = None
     serial: str | None = None
@@ -40,6 +53,12 @@ class Node:
     boot_mode: str | None = None
     maintenance: bool = False
     maintenance_reason: str | None = None
+    maintenance_by: str | None = None
+    fault: str | None = None
+    retired: bool = False
+    retired_reason: str | None = None
+    protected: bool = False
+    protected_reason: str | None = None
     last_error: str | None = None
     inventory: Inventory | None = None
     instance: Instance | None = None
@@ -54,6 +73,16 @@ class Node:
     def facts(self) -> dict[str, str | None]:
         """What a host declaration can match on."""
         return {"bmc": BMCAddress.parse(self.bmc).host, "serial": self.serial, "name": self.name}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a node stands in the graph, and what decides where it goes from there."""
+
+    uuid: str
+    state: str
+    retired: bool = False
+    maintenance: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,14 +123,27 @@ class RunState(StrEnum):
 
     READY = "ready"
     WAITING = "waiting"
+    HELD = "held"
     DONE = "done"
     FAILED = "failed"
     ABORTED = "aborted"
 
 
+class Intent(StrEnum):
+    """What an operator asked of a run that takes effect once its present step is done."""
+
+    ABORT = "abort"
+    HOLD = "hold"
+
+
 @dataclass(frozen=True)
 class Run:
-    """One walk of a verb on one node: written down before anything happens, resumed at `cursor`."""
+    """One walk of a verb on one node: written down before anything happens, resumed at `cursor`.
+
+    A step is written "name" or "name:argument"; `args` are what the verb was given and what steps left for
+    later ones. `needs` is the limited resource of the present step, `slot` whether the run has one of it.
+    `deadline` is None until the step is executed, and again after a time in which nobody could have done it.
+    """
 
     id: int
     node: str
@@ -116,6 +158,13 @@ class Run:
     wake_at: datetime
     created_at: datetime
     memo: Document = field(default_factory=dict)
+    args: Document = field(default_factory=dict)
+    deadline: datetime | None = None
+    needs: str | None = None
+    slot: bool = False
+    intent: Intent | None = None
+    intent_by: str | None = None
+    rollout: int | None = None
     reason: str | None = None
     finished_at: datetime | None = None
 
@@ -123,6 +172,11 @@ class Run:
     def step(self) -> str | None:
         """The step that is under way, or None at the end."""
         return self.steps[self.cursor] if self.cursor < len(self.steps) else None
+
+    @property
+    def argument(self) -> str:
+        """What stands after the step's name: which of the agent's steps, for one that runs any of them."""
+        return (self.step or "").partition(":")[2]
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header
 
-from seed.conductor import Conductor
 from seed.declarations import Declarations
 from seed.instances import Instances
 from seed.lifecycle import Lifecycle
 from seed.model import Node, Run
+from seed.requests import Requests
 from seed.store import Store
 
 
@@ -23,7 +23,7 @@ class Context:
     name: str
     store: Store
     lifecycle: Lifecycle
-    conductor: Conductor
+    requests: Requests
     declarations: Declarations
     instances: Instances
     announce: Callable[[], None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter
@@ -11,7 +10,6 @@ from pydantic import BaseModel, ConfigDict
 from hwdrivers.address import BMCAddress
 from profiles.hosts import HostName, Mac
 from seed.api.context import Context, Who, node_view, run_view
-from seed.conductor import Request
 from seed.declarations import new_node
 from seed.store.errors import Conflict
 
@@ -62,7 +60,8 @@ def _looking(router: APIRouter, context: Context) -> None:
     @router.get("")
     def all_nodes() -> list[dict[str, Any]]:
         with context.store.read() as tx:
-            return [node_view(n, context.lifecycle, tx.runs.live(n.uuid)) for n in tx.nodes.all()]
+            live = tx.runs.all_live()
+            return [node_view(n, context.lifecycle, live.get(n.uuid)) for n in tx.nodes.all()]
 
     @router.get("/{key}")
     def one(key: str) -> dict[str, Any]:
@@ -113,12 +112,7 @@ def _acting(router: APIRouter, context: Context) -> None:
     def act(key: str, verb: str, who: Who) -> dict[str, Any]:
         with context.store.read() as tx:
             node = tx.nodes.get(key)
-        transition = context.conductor.check(node, verb)
-        request = Request(node.uuid, verb, who, {})
-        if transition.target == "deploying":
-            instance, secrets = context.instances.declare(node)
-            request = replace(request, facts={"instance": instance}, secrets=secrets)
-        run = context.conductor.request(request)
+        run = context.requests.request(context.requests.prepare(node, verb, who))
         return {"node": _view(context, node.uuid), "run": run_view(run) if run else None}
 
     @router.post("/{key}/handoff", status_code=204)

@@ -18,6 +18,7 @@ class BootFromDisk:
     name = "boot_from_disk"
     timeout = timedelta(minutes=10)
     abortable = False
+    needs: str | None = None
 
     def __init__(self, bmcs: BMCs, ramdisk: Ramdisk) -> None:
         self._bmcs = bmcs

@@ -20,6 +20,7 @@ class BootRamdisk:
     name = "boot_ramdisk"
     timeout = timedelta(minutes=20)  # hardware takes 10 minutes to POST, emulated CPUs 2 to boot
     abortable = True
+    needs: str | None = "ramdisk boot"
 
     def __init__(self, bmcs: BMCs, ramdisk: Ramdisk, images: Images, announce: Callable[[], None]) -> None:
         """`announce` tells DHCP about the machine before it asks."""

@@ -15,6 +15,7 @@ class CheckImage:
     name = "check_image"
     timeout = timedelta(minutes=30)
     abortable = True
+    needs: str | None = None
 
     def __init__(self, images: Images) -> None:
         self._images = images

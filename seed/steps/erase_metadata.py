@@ -20,6 +20,7 @@ class EraseMetadata:
     name = "erase_metadata"
     timeout = timedelta(minutes=30)
     abortable = False
+    needs: str | None = None
 
     def __init__(self, ramdisk: Ramdisk, agent: AgentCommand) -> None:
         self._ramdisk = ramdisk

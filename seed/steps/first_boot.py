@@ -16,6 +16,7 @@ class FirstBoot:
     name = "first_boot"
     timeout = timedelta(minutes=20)
     abortable = True
+    needs: str | None = None
 
     def __init__(self, bmcs: BMCs, instances: Instances) -> None:
         self._bmcs = bmcs

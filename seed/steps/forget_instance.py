@@ -14,6 +14,7 @@ class ForgetInstance:
     name = "forget_instance"
     timeout = timedelta(minutes=1)
     abortable = False
+    needs: str | None = None
 
     def __init__(self, instances: Instances) -> None:
         self._instances = instances

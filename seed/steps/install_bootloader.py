@@ -21,6 +21,7 @@ class InstallBootloader:
     name = "install_bootloader"
     timeout = timedelta(minutes=15)
     abortable = False
+    needs: str | None = None
 
     def __init__(self, agent: AgentCommand) -> None:
         self._agent = agent

@@ -17,6 +17,7 @@ class LeaveRamdisk:
     name = "leave_ramdisk"
     timeout = timedelta(minutes=5)
     abortable = True
+    needs: str | None = None
 
     def __init__(self, bmcs: BMCs, ramdisk: Ramdisk, *, keep: bool) -> None:
         self._bmcs = bmcs

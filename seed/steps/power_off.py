@@ -17,6 +17,7 @@ class PowerOff:
     name = "power_off"
     timeout = timedelta(minutes=5)
     abortable = False
+    needs: str | None = None
 
     def __init__(self, bmcs: BMCs, ramdisk: Ramdisk) -> None:
         self._bmcs = bmcs

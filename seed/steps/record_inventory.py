@@ -16,6 +16,7 @@ class RecordInventory:
     name = "record_inventory"
     timeout = timedelta(minutes=5)
     abortable = True
+    needs: str | None = None
 
     def __init__(self, ramdisk: Ramdisk) -> None:
         self._ramdisk = ramdisk

@@ -16,6 +16,7 @@ class VerifyCredentials:
     name = "verify_credentials"
     timeout = timedelta(minutes=5)
     abortable = True
+    needs: str | None = None
 
     def __init__(self, bmcs: BMCs) -> None:
         self._bmcs = bmcs

@@ -28,6 +28,7 @@ class WriteImage:
     name = "write_image"
     timeout = timedelta(hours=1)
     abortable = False
+    needs: str | None = "image write"
 
     def __init__(self, ramdisk: Ramdisk, agent: AgentCommand, images: Images, instances: Instances) -> None:
         self._ramdisk = ramdisk

@@ -13,3 +13,10 @@ class WrongKey(RuntimeError):
 
 class Conflict(ValueError):
     """It would contradict what is in the store, or somebody else was quicker."""
+
+
+class LeaseLost(RuntimeError):
+    """Another seed has this run by now; what this one was about to do for it must not be done."""
+
+    def __init__(self, run: int) -> None:
+        super().__init__(f"run {run} is another seed's by now, or has ended")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
 
 from hwdrivers.inventory import Inventory
-from seed.model import Agent, Instance, NextBoot, Node
+from seed.model import Agent, Instance, NextBoot, Node, PowerPolicy, Standing
 from seed.store import tables
 from seed.store.errors import Conflict, NotFound
+
+_MOVE = (
+    sa.update(tables.node)
+    .where(tables.node.c.uuid == sa.bindparam("node_uuid"))
+    .values(state=sa.bindparam("to"), target_state=sa.bindparam("target"))
+)
 
 
 class Nodes:
@@ -41,10 +47,37 @@ class Nodes:
 
     def all(self) -> list[Node]:
         """Every node, by name."""
+        return self._some()
+
+    def many(self, uuids: Iterable[str]) -> dict[str, Node]:
+        """These nodes, by UUID; one that is gone is left out."""
+        wanted = list(uuids)
+        some = self._some(tables.node.c.uuid.in_(wanted)) if wanted else []
+        return {node.uuid: node for node in some}
+
+    def named(self, keys: Sequence[str]) -> dict[str, Node]:
+        """The nodes with these UUIDs or names, by what they were asked for; one that is not there is left out."""
+        either = sa.or_(tables.node.c.uuid.in_(keys), tables.node.c.name.in_(keys))
+        found = self._some(either)
+        by_key = {node.name: node for node in found} | {node.uuid: node for node in found}
+        return {key: by_key[key] for key in keys if key in by_key}
+
+    def standings(self, uuids: Iterable[str]) -> dict[str, Standing]:
+        """Where these nodes stand in the graph, by UUID."""
+        node = tables.node.c
+        rows = sa.select(node.uuid, node.state, node.retired, node.maintenance).where(
+            node.uuid.in_(list(uuids))
+        )
+        return {row.uuid: Standing(*row) for row in self._connection.execute(rows)}
+
+    def _some(self, *criteria: sa.ColumnElement[bool]) -> list[Node]:
         macs: dict[str, list[str]] = {}
-        for port in self._connection.execute(sa.select(tables.port).order_by(tables.port.c.mac)):
+        ports = sa.select(tables.port.c.node, tables.port.c.mac).order_by(tables.port.c.mac)
+        if criteria:
+            ports = ports.join(tables.node, tables.node.c.uuid == tables.port.c.node).where(*criteria)
+        for port in self._connection.execute(ports):
             macs.setdefault(port.node, []).append(port.mac)
-        rows = self._connection.execute(sa.select(tables.node).order_by(tables.node.c.name))
+        rows = self._connection.execute(sa.select(tables.node).where(*criteria).order_by(tables.node.c.name))
         return [_node(row._mapping, macs.get(row.uuid, ())) for row in rows]
 
     def by_bmc(self, bmc: str) -> Node | None:
@@ -95,6 +128,12 @@ class Nodes:
         if moved.rowcount != 1:
             raise Conflict(f"node '{node.name}' is not in state '{node.state}' any more")
 
+    def move_many(self, moves: Mapping[str, tuple[str, str | None]]) -> None:
+        """Write the states of nodes whose runs the caller has: UUID to state and target state."""
+        rows = [{"node_uuid": uuid, "to": to, "target": target} for uuid, (to, target) in moves.items()]
+        if rows:
+            self._connection.execute(_MOVE, rows)
+
     def remove(self, uuid: str) -> None:
         self._connection.execute(sa.delete(tables.node).where(tables.node.c.uuid == uuid))
 
@@ -129,6 +168,7 @@ class Nodes:
 def _node(row: Any, macs: Iterable[str]) -> Node:
     values = dict(row)
     values["next_boot"] = NextBoot(values["next_boot"])
+    values["power_policy"] = PowerPolicy(values["power_policy"])
     values["inventory"] = Inventory.from_dict(values["inventory"]) if values["inventory"] else None
     values["instance"] = Instance(**values["instance"]) if values["instance"] else None
     return Node(**values, macs=tuple(macs))

@@ -18,6 +18,7 @@ from cryptography.fernet import Fernet
 from seed.store.credentials import CredentialTable
 from seed.store.documents import Documents
 from seed.store.events import Events
+from seed.store.leases import Leases
 from seed.store.nodes import Nodes
 from seed.store.runs import Runs
 from seed.store.secrets import Secrets
@@ -52,8 +53,16 @@ class Transaction:
         return CredentialTable(self._connection, self.secrets)
 
     @cached_property
+    def leases(self) -> Leases:
+        return Leases(self._connection, self._clock)
+
+    @cached_property
     def documents(self) -> Documents:
         return Documents(self._connection)
+
+    def flush(self) -> None:
+        """Write what is still pending; the store does so before it commits."""
+        self.events.flush()
 
 
 class Store:
@@ -90,7 +99,15 @@ class Store:
     def write(self) -> Iterator[Transaction]:
         """Change things; writers queue, so that nobody decides on what is about to change."""
         with self._engine.execution_options(writes=True).begin() as connection:
-            yield Transaction(connection, self._cipher, self._clock)
+            transaction = Transaction(connection, self._cipher, self._clock)
+            yield transaction
+            transaction.flush()
+
+    @contextmanager
+    def claim(self) -> Iterator[Transaction]:
+        """Take runs; seeds that do so at once do not wait for each other."""
+        with self.write() as transaction:
+            yield transaction
 
     def close(self) -> None:
         self._engine.dispose()

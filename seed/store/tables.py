@@ -39,8 +39,16 @@ node = sa.Table(
     sa.Column("serial", sa.String(255)),
     sa.Column("bmc_firmware", sa.String(255)),
     sa.Column("boot_mode", sa.String(8)),
+    sa.Column("expected_power", sa.String(16)),
+    sa.Column("power_policy", sa.String(16), nullable=False),
     sa.Column("maintenance", sa.Boolean, nullable=False, default=False),
     sa.Column("maintenance_reason", sa.Text),
+    sa.Column("maintenance_by", sa.String(255)),
+    sa.Column("fault", sa.Text),
+    sa.Column("retired", sa.Boolean, nullable=False, default=False),
+    sa.Column("retired_reason", sa.Text),
+    sa.Column("protected", sa.Boolean, nullable=False, default=False),
+    sa.Column("protected_reason", sa.Text),
     sa.Column("last_error", sa.Text),
     sa.Column("inventory", sa.JSON(none_as_null=True)),
     sa.Column("instance", sa.JSON(none_as_null=True)),
@@ -70,12 +78,23 @@ run = sa.Table(
     sa.Column("wake_at", UTCDateTime, nullable=False),
     sa.Column("created_at", UTCDateTime, nullable=False),
     sa.Column("memo", sa.JSON, nullable=False),
+    sa.Column("args", sa.JSON, nullable=False),
+    sa.Column("deadline", UTCDateTime),
+    sa.Column("needs", sa.String(64)),
+    sa.Column("slot", sa.Boolean, nullable=False),
+    sa.Column("intent", sa.String(16)),
+    sa.Column("intent_by", sa.String(255)),
+    sa.Column("rollout", sa.Integer),
     sa.Column("reason", sa.Text),
     sa.Column("finished_at", UTCDateTime),
     sa.Column("lease", sa.String(64)),
     sa.Column("lease_until", UTCDateTime),
-    sa.Index("run_due", "state", "wake_at"),
 )
+
+UNDER_WAY = run.c.finished_at.is_(None)
+sa.Index("run_due", run.c.wake_at, sqlite_where=UNDER_WAY, postgresql_where=UNDER_WAY)
+# The database itself refuses a second walk of one node.
+sa.Index("run_live", run.c.node, unique=True, sqlite_where=UNDER_WAY, postgresql_where=UNDER_WAY)
 
 event = sa.Table(
     "event",
@@ -117,6 +136,43 @@ secret = sa.Table(
     sa.Column("scope", sa.String(255), primary_key=True),
     sa.Column("name", sa.String(255), primary_key=True),
     sa.Column("ciphertext", sa.LargeBinary, nullable=False),
+)
+
+# Who may do what only one may: a seed that lives ("seed:NAME"), the one that answers DHCP ("network").
+lease = sa.Table(
+    "lease",
+    metadata,
+    sa.Column("name", sa.String(255), primary_key=True),
+    sa.Column("holder", sa.String(255), nullable=False),
+    sa.Column("until", UTCDateTime, nullable=False),
+)
+
+rollout = sa.Table(
+    "rollout",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("created_at", UTCDateTime, nullable=False),
+    sa.Column("who", sa.String(255), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("options", sa.JSON, nullable=False),
+    sa.Column("plan", sa.JSON, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("finished_at", UTCDateTime),
+    sqlite_autoincrement=True,
+)
+
+rollout_node = sa.Table(
+    "rollout_node",
+    metadata,
+    sa.Column("rollout", sa.ForeignKey("rollout.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("node", sa.String(36), nullable=False, index=True),
+    sa.Column("verbs", sa.JSON, nullable=False),
+    sa.Column("cursor", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("becomes", sa.String(64)),
+    sa.Column("run", sa.Integer),
+    sa.Column("message", sa.Text),
 )
 
 document = sa.Table(

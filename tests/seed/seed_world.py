@@ -168,7 +168,7 @@ class World:
 
     # -- the seed ------------------------------------------------------------------------------------
 
-    def start(self, fuse: Fuse) -> None:
+    def start(self, fuse: Fuse, name: str = "seed") -> None:
         """Put a seed together on what the disk has."""
         self.fused = fused = FusedStore(self.path, self.key, clock=self.clock, fuse=fuse)
         self.instances = Instances(fused, self.images, BASE_URL)
@@ -177,7 +177,12 @@ class World:
         bmcs = BMCs(fused, lambda endpoint: self._bmc(endpoint, fuse))
         steps = self._steps(bmcs, ramdisk, reservations)
         self.conductor = Conductor(
-            fused, ironic_39(), {step.name: step for step in steps}, clock=self.clock, jitter=lambda: 0.5
+            fused,
+            ironic_39(),
+            {step.name: step for step in steps},
+            name=name,
+            clock=self.clock,
+            jitter=lambda: 0.5,
         )
         self.requests = Requests(
             fused, ironic_39(), self.conductor.advance, self.instances, self.conductor.wake

@@ -7,15 +7,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from seed_machine import Machine
 from seed_world import World
 
-from seed.conductor import Conductor, Request
+from seed.conductor import Conductor
+from seed.images import Images
+from seed.instances import Instances
 from seed.lifecycle import ironic_39
+from seed.requests import Request, Requests
 from seed.step import Complete, Result, Waiting, Walk
 from seed.store import Store
+
+IMAGES = Images(Path("none"), "", "ramdisk")
 
 
 @dataclass
@@ -26,6 +32,7 @@ class Gate:
     name: str = "verify_credentials"
     timeout: timedelta = timedelta(minutes=5)
     abortable: bool = True
+    needs: str | None = None
     entered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     let: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
@@ -59,8 +66,9 @@ def serving(store: Store, step: Gate) -> Iterator[Conductor]:
         assert not thread.is_alive()
 
 
-def ask(conductor: Conductor, node: str = "node-1") -> None:
-    conductor.request(Request(node, "manage", "alice", {}))
+def ask(store: Store, conductor: Conductor, node: str = "node-1") -> None:
+    requests = Requests(store, ironic_39(), conductor.advance, Instances(store, IMAGES, ""), conductor.wake)
+    requests.request(Request(node, "manage", "alice"))
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -83,7 +91,7 @@ def test_a_request_is_taken_while_the_loop_sleeps(world: World, store: Store) ->
     step = Gate()
     with serving(store, step) as conductor:
         for _ in range(3):
-            ask(conductor)
+            ask(store, conductor)
             step.wait_entered()
             step.let.release()
             until(lambda: state_of(store) == "manageable")
@@ -97,7 +105,7 @@ def test_several_nodes_are_walked_at_once(world: World, store: Store) -> None:
     step = Gate()
     with serving(store, step) as conductor:
         for number in range(1, 5):
-            ask(conductor, f"node-{number}")
+            ask(store, conductor, f"node-{number}")
         for _ in range(4):
             step.wait_entered()
         for _ in range(4):
@@ -109,7 +117,7 @@ def test_a_call_that_comes_while_the_step_is_executed_is_not_lost(world: World, 
     world.enroll()
     step = Gate(answers=[Waiting("the agent", timedelta(hours=1)), Complete("it called")])
     with serving(store, step) as conductor:
-        ask(conductor)
+        ask(store, conductor)
         step.wait_entered()
         with store.write() as tx:
             tx.runs.wake(tx.nodes.get("node-1").uuid)
@@ -124,12 +132,12 @@ def test_a_stop_lets_the_step_finish_and_starts_no_other(world: World, store: St
     world.at("enroll", Machine(2))
     step = Gate()
     with serving(store, step) as conductor:
-        ask(conductor)
+        ask(store, conductor)
         step.wait_entered()
         conductor.stop()
         step.let.release()
     assert state_of(store) == "manageable"
-    ask(conductor, "node-2")
+    ask(store, conductor, "node-2")
     assert state_of(store, "node-2") == "verifying"
 
 
@@ -137,10 +145,9 @@ def test_what_a_dead_seed_held_is_resumed(world: World, store: Store) -> None:
     world.enroll()
     step = Gate()
     dead = Conductor(store, ironic_39(), {step.name: step})
-    ask(dead)
-    with store.write() as tx:
-        run = tx.runs.claim("dead", datetime.now(UTC), timedelta(hours=1))
-    assert run is not None
+    ask(store, dead)
+    with store.claim() as tx:
+        assert len(tx.runs.claim(dead.name, datetime.now(UTC) + timedelta(hours=1), 1)) == 1
     with serving(store, step):
         step.wait_entered()
         step.let.release()
@@ -150,7 +157,7 @@ def test_what_a_dead_seed_held_is_resumed(world: World, store: Store) -> None:
 
 def test_a_step_that_this_release_does_not_have(world: World, store: Store) -> None:
     world.enroll()
-    ask(Conductor(store, ironic_39(), {}))
+    ask(store, Conductor(store, ironic_39(), {}))
     Conductor(store, ironic_39(), {}).run_until_idle()
     assert state_of(store) == "enroll"
     assert "has no such step" in (world.node().last_error or "")
@@ -166,7 +173,7 @@ def test_a_broken_step_fails_the_run_and_tells_no_details(
     world.enroll()
     step = Broken()
     conductor = Conductor(store, ironic_39(), {step.name: step})
-    ask(conductor)
+    ask(store, conductor)
     conductor.run_until_idle()
     assert state_of(store) == "enroll"
     assert "internal error in step verify_credentials (KeyError)" in (world.node().last_error or "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from hwdrivers.credentials import Credentials, Secret
 from seed.declarations import new_node
 from seed.model import Node, RunState
 from seed.store import Store, tables
-from seed.store.errors import Conflict, NotFound, WrongKey
+from seed.store.errors import Conflict, LeaseLost, NotFound, WrongKey
 
 MAC = "52:54:00:00:00:01"
 LEASE = timedelta(minutes=10)
@@ -51,7 +51,7 @@ def add(store: Store, *nodes: Node) -> None:
 
 def open_run(store: Store, owner: Node) -> int:
     with store.write() as tx:
-        return tx.runs.open(owner.uuid, "manage", "alice", ("verify_credentials",), "manageable", {}).id
+        return tx.runs.open(owner.uuid, "manage", "alice", ("verify_credentials",), return_to="manageable").id
 
 
 def test_the_migrations_make_the_tables(store: Store, tmp_path: Path) -> None:
@@ -173,9 +173,8 @@ def test_a_run_is_claimed_once(store: Store, clock: MovedClock) -> None:
         start.wait()
         claimed = []
         for _ in range(4):
-            with store.write() as tx:
-                run = tx.runs.claim(f"worker-{worker}", clock(), LEASE)
-            claimed += [run.id] if run else []
+            with store.claim() as tx:
+                claimed += [each.run.id for each in tx.runs.claim(f"worker-{worker}", clock() + LEASE, 1)]
         return claimed
 
     with ThreadPoolExecutor(8) as pool:
@@ -191,43 +190,116 @@ def test_a_node_has_one_run_at_a_time(store: Store) -> None:
         open_run(store, owner)
 
 
+def claimed(store: Store, seed: str, until: datetime, most: int = 10, **slots: int) -> list[str]:
+    """The nodes whose runs `seed` gets."""
+    with store.claim() as tx:
+        nodes = {node.uuid: node.name for node in tx.nodes.all()}
+        return [nodes[each.run.node] for each in tx.runs.claim(seed, until, most, slots)]
+
+
 def test_a_saved_run_can_be_claimed_when_it_is_due(store: Store, clock: MovedClock) -> None:
     owner = node()
     add(store, owner)
     run = open_run(store, owner)
     later = clock() + timedelta(seconds=30)
+    assert claimed(store, "one", clock() + LEASE) == ["node-1"]
     with store.write() as tx:
-        assert tx.runs.claim("one", clock(), LEASE) is not None
-        tx.runs.save(run, wake_at=later, state=RunState.WAITING)
+        tx.runs.save([replace(tx.runs.get(run), wake_at=later, state=RunState.WAITING)])
         assert tx.runs.next_wake() == later
-        assert tx.runs.claim("two", clock(), LEASE) is None
+    assert claimed(store, "two", clock() + LEASE) == []
+    with store.write() as tx:
         tx.runs.wake(owner.uuid)
         assert tx.runs.next_wake() == clock()
-        assert tx.runs.claim("two", clock(), LEASE) is not None
+    assert claimed(store, "two", clock() + LEASE) == ["node-1"]
 
 
 def test_a_lease_that_ran_out_is_due_again(store: Store, clock: MovedClock) -> None:
-    owner = node()
-    add(store, owner)
-    open_run(store, owner)
+    add(store, owner := node())
+    run = open_run(store, owner)
+    assert claimed(store, "one", clock() + LEASE) == ["node-1"]
+    with store.read() as tx:
+        assert tx.runs.next_wake() == clock() + LEASE
+        assert tx.runs.is_held(run)
+    assert claimed(store, "two", clock() + LEASE) == []
+    clock.move(LEASE)
+    assert claimed(store, "two", clock() + LEASE) == ["node-1"]
     with store.write() as tx:
-        assert tx.runs.claim("one", clock(), LEASE) is not None
-        due = tx.runs.next_wake()
-        assert due == clock() + LEASE
-        assert tx.runs.claim("two", clock(), LEASE) is None
-        clock.move(LEASE)
-        assert tx.runs.claim("two", due, LEASE) is not None
+        assert tx.runs.held("one", [run]) == {}
+        with pytest.raises(LeaseLost):
+            tx.runs.remember(tx.runs.get(run), "one")
+
+
+def test_a_lease_that_is_renewed_does_not_run_out(store: Store, clock: MovedClock) -> None:
+    add(store, owner := node())
+    open_run(store, owner)
+    assert claimed(store, "one", clock() + LEASE) == ["node-1"]
+    clock.move(LEASE / 2)
+    with store.write() as tx:
+        tx.runs.renew("one", clock() + LEASE)
+        tx.runs.renew("two", clock() + LEASE * 9)
+    clock.move(LEASE / 2)
+    assert claimed(store, "two", clock() + LEASE) == []
+    clock.move(LEASE / 2)
+    assert claimed(store, "two", clock() + LEASE) == ["node-1"]
 
 
 def test_leases_of_a_dead_seed_are_taken_back(store: Store, clock: MovedClock) -> None:
-    owner = node()
-    add(store, owner)
+    add(store, owner := node())
     run = open_run(store, owner)
+    claimed(store, "one", clock() + LEASE)
     with store.write() as tx:
-        tx.runs.claim("one", clock(), LEASE)
+        assert tx.runs.take_back("two") == []
+        assert [held.id for held in tx.runs.take_back("one")] == [run]
+    assert claimed(store, "two", clock() + LEASE) == ["node-1"]
+
+
+def test_a_limited_need_is_given_to_so_many_and_in_turn(store: Store, clock: MovedClock) -> None:
+    for number in range(1, 6):
+        add(store, owner := node(number))
+        with store.write() as tx:
+            tx.runs.open(
+                owner.uuid, "deploy", "alice", ("write_image",), needs="write" if number < 5 else None
+            )
+        clock.move(timedelta(seconds=1))
+    until = clock() + LEASE
+    assert claimed(store, "one", until, write=2) == ["node-5", "node-1", "node-2"]
+    assert claimed(store, "two", until, write=2) == []
     with store.write() as tx:
-        assert [held.id for held in tx.runs.release()] == [run]
-        assert tx.runs.claim("two", clock(), LEASE) is not None
+        assert tx.runs.next_wake(["write"]) == until
+        first = tx.runs.all_live()[tx.nodes.get("node-1").uuid]
+        tx.runs.save([replace(first, slot=False, needs=None, wake_at=until)])
+    assert claimed(store, "two", until, write=2) == ["node-3"]
+    with store.read() as tx:
+        run = tx.runs.all_live()[tx.nodes.get("node-3").uuid]
+    assert run.slot
+    assert run.step_started_at == clock()
+
+
+def test_a_node_in_maintenance_is_left_alone(store: Store, clock: MovedClock) -> None:
+    add(store, owner := node())
+    open_run(store, owner)
+    with store.write() as tx:
+        tx.nodes.update(owner.uuid, maintenance=True)
+        assert tx.runs.next_wake() is None
+    assert claimed(store, "one", clock() + LEASE) == []
+    with store.write() as tx:
+        tx.nodes.update(owner.uuid, maintenance=False)
+    assert claimed(store, "one", clock() + LEASE) == ["node-1"]
+
+
+def test_one_seed_plays_a_part_as_long_as_it_lives(store: Store, clock: MovedClock) -> None:
+    with store.write() as tx:
+        assert tx.leases.take("network", "one", clock() + LEASE)
+        assert not tx.leases.take("network", "two", clock() + LEASE)
+        assert tx.leases.holder("network") == "one"
+        clock.move(LEASE)
+        assert tx.leases.holder("network") is None
+        assert tx.leases.take("network", "two", clock() + LEASE)
+        assert not tx.leases.take("network", "one", clock() + LEASE)
+        tx.leases.give_up("network", "one")
+        assert tx.leases.holder("network") == "two"
+        tx.leases.give_up("network", "two")
+        assert tx.leases.holder("network") is None
 
 
 def test_readers_do_not_wait_for_a_writer(store: Store) -> None:

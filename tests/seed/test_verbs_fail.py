@@ -12,11 +12,15 @@ from seed_world import Fuse, Killed, World, build_images
 
 from hwdrivers.bmc import BootMode, PowerAction, PowerState
 from hwdrivers.credentials import Credentials, Secret
+from hwdrivers.errors import Unreachable
 from hwdrivers.fake import FakeBMC, Fault
 from hwdrivers.inventory import Disk
-from seed.advance import ATTEMPTS
+from seed.conductor import Conductor
+from seed.lifecycle import ironic_39
 from seed.model import NextBoot, RunState
+from seed.step import Complete, Result, Walk
 from seed.steps.agent_command import SILENCE
+from seed.store.errors import LeaseLost
 
 Make = Callable[..., World]
 WRITE = "standby.prepare_image"
@@ -55,11 +59,11 @@ def test_a_silent_bmc_is_tried_a_few_times_and_the_operator_sees_it(world: World
     world.enroll()
     why = failed(world, "manage", "enroll")
     assert "no answer" in why
-    assert len(world.machines[0].bmc.logins) == ATTEMPTS
+    assert len(world.machines[0].bmc.logins) == Unreachable.attempts
     said = world.said("step.retry")
-    assert len(said) == ATTEMPTS - 1
+    assert len(said) == Unreachable.attempts - 1
     for number, words in enumerate(said, 1):
-        assert f"(attempt {number} of {ATTEMPTS}, again in {2**number} s)" in words
+        assert f"(attempt {number} of {Unreachable.attempts}), again in {2**number} s" in words
 
 
 def test_a_bmc_that_comes_back_is_no_failure(world: World) -> None:
@@ -232,20 +236,22 @@ def test_an_abort_where_it_is_safe_and_where_it_is_not(ready: World) -> None:
     answer = ready.ask("abort")
     assert answer.status_code == 202
     assert ready.node().state == "deploy failed"
-    assert ready.node().last_error == "aborted by alice"
+    assert ready.node().last_error == "aborted by alice at boot_ramdisk"
     assert ready.runs()[-1].state is RunState.ABORTED
 
     machine.hangs = False
     machine.agent.polls = None
     assert ready.ask("deploy").status_code == 202
     ready.settle(until=lambda: "heard" in ready.runs()[-1].memo)
-    answer = ready.ask("abort")
-    assert answer.status_code == 409
-    assert "write_image cannot be interrupted safely" in answer.json()["detail"]
+    assert ready.ask("abort").status_code == 202
+    assert ready.node().state == "wait call-back"
+    assert ready.said("run.asked") == ["alice asks to abort after write_image"]
     machine.agent.finish()
     machine.agent.polls = 1
     ready.settle()
-    assert ready.node().state == "active"
+    assert ready.node().state == "deploy failed"
+    assert ready.node().last_error == "aborted by alice at install_bootloader"
+    assert machine.agent.count("image.install_bootloader") == 0
 
 
 def test_an_abort_while_a_step_is_executed_wins(ready: World) -> None:
@@ -254,25 +260,44 @@ def test_an_abort_while_a_step_is_executed_wins(ready: World) -> None:
     assert ready.ask("deploy").status_code == 202
     ready.conductor.run_until_idle()
     ready.pass_time(seconds=60)
-    run = ready.conductor._claim()
-    assert run is not None
+    [(run, node)] = ready.conductor._claim(1)
     assert ready.ask("abort").status_code == 202
-    ready.conductor._walk(run)
+    assert ready.node().state == "wait call-back"
+    ready.conductor._save([(run, ready.conductor._execute(node, run))])
     assert ready.node().state == "deploy failed"
     assert ready.runs()[-1].state is RunState.ABORTED
 
 
+class Announces:
+    """A step that writes down what it is going to do."""
+
+    name = "check_image"
+    timeout = timedelta(minutes=1)
+    abortable = True
+    needs: str | None = None
+
+    def execute(self, walk: Walk) -> Result:
+        walk.note("destructive", "writing")
+        return Complete("written")
+
+
 def test_a_worker_that_lost_its_lease_changes_nothing(ready: World) -> None:
     assert ready.ask("deploy").status_code == 202
-    slow = ready.conductor._claim()
-    assert slow is not None
-    assert ready.conductor._claim() is None
-    ready.pass_time(minutes=11)
+    [(slow, node)] = ready.conductor._claim(1)
+    assert ready.conductor._claim(1) == []
+    ready.pass_time(minutes=1)
+    ready.start(Fuse(), name="another")
     ready.conductor.run_until_idle()
+    assert "seed 'seed' fell silent" in ready.said("run.resumed")[0]
     before = ready.runs()[-1]
     assert before.step == "boot_ramdisk"
-    ready.conductor._walk(slow)
+    late = Conductor(ready.store, ironic_39(), {"check_image": Announces()}, clock=ready.clock)
+    late._save([(slow, Complete("done"))])
     assert ready.runs()[-1] == before
+    with pytest.raises(LeaseLost):
+        late._execute(node, slow)
+    assert ready.runs()[-1] == before
+    assert not ready.said("destructive")
     ready.settle()
     assert ready.node().state == "active"
 
