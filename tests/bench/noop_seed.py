@@ -18,6 +18,7 @@ from pathlib import Path
 import uvicorn
 
 import bootstrap.compose  # noqa: F401  the drivers' libraries too: as large in memory as a real seed
+from bootstrap.config import Limits
 from bootstrap.key import cipher
 from seed.api import operators
 from seed.api.context import Context
@@ -26,12 +27,15 @@ from seed.declarations import Declarations
 from seed.images import Images
 from seed.instances import Instances
 from seed.lifecycle import ironic_39
+from seed.requests import Requests
 from seed.step import Complete, Result, Waiting, Walk
 from seed.store import Store
 from seed.verbs import STEPS
 
 BASE_URL = "http://192.0.2.1:8080"
-EVENTS = {"forget_instance": "clean"}  # what the real steps move a node by, besides being done
+# What the real steps move a node by, besides being done, and what is limited of what they need.
+EVENTS = {"forget_instance": "clean"}
+NEEDS = {"boot_ramdisk": "ramdisk boot", "write_image": "image write"}
 
 
 class NoOp:
@@ -39,10 +43,10 @@ class NoOp:
 
     timeout = timedelta(hours=1)
     abortable = True
-    needs = None
 
     def __init__(self, name: str, folder: Path, hold: Path | None, poll: timedelta) -> None:
         self.name = name
+        self.needs = NEEDS.get(name)
         self._hold = hold
         self._poll = poll
         self._journal = os.open(folder / "executed", os.O_WRONLY | os.O_CREAT | os.O_APPEND) if hold else None
@@ -66,7 +70,7 @@ def main() -> None:
     names = {reference.partition(":")[0] for steps in STEPS.values() for reference in steps}
     poll = timedelta(seconds=options.poll)
     steps = {name: NoOp(name, options.folder, options.hold, poll) for name in names}
-    conductor = Conductor(store, ironic_39(), steps)
+    conductor = Conductor(store, ironic_39(), steps, name="bench", limits=Limits().by_need())
     serve(store, conductor, options.folder)
 
 
@@ -75,8 +79,9 @@ def serve(store: Store, conductor: Conductor, folder: Path) -> None:
     thread = threading.Thread(target=_conduct, args=(conductor,), name="conductor")
     thread.start()
     instances = Instances(store, Images(folder / "images", BASE_URL, "ramdisk"), BASE_URL)
+    requests = Requests(store, ironic_39(), conductor.advance, instances, conductor.wake)
     context = Context(
-        "bench", store, ironic_39(), conductor, Declarations(store), instances, announce=lambda: None
+        "bench", store, ironic_39(), requests, Declarations(store), instances, announce=lambda: None
     )
     try:
         uvicorn.run(
