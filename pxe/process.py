@@ -24,6 +24,7 @@ _TAIL_LINES = 15
 DEBIAN_PACKAGES = {
     "apt-config": "apt",
     "apt-get": "apt",
+    "dot": "graphviz",
     "grub-mkimage": "grub-common",
     "mcopy": "mtools",
     "mformat": "mtools",

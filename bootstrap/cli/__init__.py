@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from bootstrap.cli import credentials, discover, events, handoff, image, init, node, profiles, report, seed
+from bootstrap.cli import (
+    credentials,
+    discover,
+    events,
+    handoff,
+    image,
+    init,
+    lifecycle,
+    node,
+    profiles,
+    report,
+    seed,
+)
 from bootstrap.cli.console import Commands
 from bootstrap.config import DEFAULT_PATH
 
@@ -35,7 +47,7 @@ def main(
 
 for command in (init, discover, events, handoff, report):
     command.register(app)
-for group in (credentials, image, node, profiles, seed):
+for group in (credentials, image, lifecycle, node, profiles, seed):
     app.add_typer(group.app, name=group.__name__.rsplit(".", 1)[-1])
 for plugin in entry_points(group="undercloud.commands"):
     app.add_typer(plugin.load(), name=plugin.name)
