@@ -19,12 +19,16 @@ IMAGES_DIR = Path(os.environ.get("UNDERCLOUD_IMAGES", "/var/lib/undercloud/image
 
 
 class Provisioning(Strict):
-    """The network that machines boot from."""
+    """The network that machines boot from.
+
+    `address` is this seed's own. Seeds that share a store share a `service_address` too.
+    """
 
     interface: str
     address: IPv4Interface
     dhcp_range: tuple[IPv4Address, IPv4Address]
     http_port: int = Field(default=DEFAULT_HTTP_PORT, ge=1, le=65535)
+    service_address: IPv4Address | None = None
 
     @model_validator(mode="after")
     def _range_inside(self) -> Provisioning:
@@ -39,6 +43,20 @@ class Provisioning(Strict):
             raise ValueError(f"dhcp_range {first}-{last} contains the seed's own address {self.address.ip}")
         return self
 
+    @model_validator(mode="after")
+    def _service_address_free(self) -> Provisioning:
+        shared = self.service_address
+        if shared is None:
+            return self
+        if shared not in self.address.network or shared == self.address.ip:
+            raise ValueError(
+                f"service_address {shared} must be another address of {self.address.network} than the seed's "
+                f"own {self.address.ip}: it moves to the seed that leads"
+            )
+        if self.dhcp_range[0] <= shared <= self.dhcp_range[1]:
+            raise ValueError(f"service_address {shared} is inside of dhcp_range, so it would be leased")
+        return self
+
     def network(self) -> ProvisioningNetwork:
         """What dnsmasq's configuration is rendered from."""
         return ProvisioningNetwork(
@@ -46,9 +64,20 @@ class Provisioning(Strict):
         )
 
     @property
+    def machines_address(self) -> IPv4Address:
+        """Where machines find the seed: of several that share a store, the one that leads."""
+        return self.service_address or self.address.ip
+
+    @property
+    def service_interface(self) -> IPv4Interface | None:
+        """The shared address with the network's prefix."""
+        if self.service_address is None:
+            return None
+        return IPv4Interface(f"{self.service_address}/{self.address.network.prefixlen}")
+
+    @property
     def base_url(self) -> str:
-        """Where machines find the seed."""
-        return f"http://{self.address.ip}:{self.http_port}"
+        return f"http://{self.machines_address}:{self.http_port}"
 
 
 class RamdiskConfig(Strict):

@@ -62,7 +62,7 @@ def check_interface(provisioning: Provisioning) -> None:
 
 def check_port(provisioning: Provisioning) -> None:
     """The HTTP port is free; raises CannotListen."""
-    network_socket(str(provisioning.address.ip), provisioning.http_port).close()
+    network_socket(str(provisioning.machines_address), provisioning.http_port).close()
 
 
 def _outward() -> str | None:

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 
 from bootstrap.compose import Seed, compose
 from bootstrap.config import Config
+from bootstrap.leading import Leading
 from bootstrap.listening import network_socket
 from bootstrap.preflight import check_interface
 from bootstrap.process import AlreadyRunning, is_up
@@ -33,16 +34,16 @@ log = logging.getLogger(__name__)
 def serve(config: Config) -> None:
     """Serve until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    dhcp: list[Dnsmasq] = []
+    leading: list[Leading] = []
     check_interface(config.provisioning)
     with ExitStack() as stack:
         stack.enter_context(_alone(config))
-        seed = compose(config, reload_dhcp=lambda: dhcp[0].reload() if dhcp else None)
+        seed = compose(config, reload_dhcp=lambda: leading[0].reload() if leading else None)
         stack.callback(seed.store.close)
         seed.store.migrate()
         configuration = _configure(config)
-        seed.reservations.refresh()
-        dhcp.append(stack.enter_context(Dnsmasq(configuration, BootJournal(seed.store).read)))
+        leading.append(_leading(config, seed, configuration))
+        stack.enter_context(leading[0])
         stack.enter_context(_conducting(seed.conductor))
         asyncio.run(_listen(config, seed))
 
@@ -76,6 +77,16 @@ def _configure(config: Config) -> Path:
     return path
 
 
+def _leading(config: Config, seed: Seed, configuration: Path) -> Leading:
+    return Leading(
+        seed.store,
+        config.name,
+        config.provisioning,
+        lambda: Dnsmasq(configuration, BootJournal(seed.store).read),
+        seed.reservations.refresh,
+    )
+
+
 @contextmanager
 def _conducting(conductor: Conductor) -> Iterator[None]:
     stopping = False
@@ -107,7 +118,7 @@ class _Server(uvicorn.Server):
 
 async def _listen(config: Config, seed: Seed) -> None:
     """Serve both faces until a signal arrives or one of them ends."""
-    address = str(config.provisioning.address.ip)
+    address = str(config.provisioning.machines_address)
     network = network_socket(address, config.provisioning.http_port)
     faces = [
         (_Server(_settings(seed.machines)), network),

@@ -17,6 +17,7 @@ from bootstrap.client import Client, Refused, SeedSilent
 from bootstrap.config import DEFAULT_PATH, read
 from bootstrap.handoff.host import HandoffFailed
 from bootstrap.key import MissingKey
+from bootstrap.leading import CannotLead
 from bootstrap.listening import CannotListen
 from bootstrap.preflight import PreflightFailed
 from bootstrap.process import AlreadyRunning, SeedFailed
@@ -28,6 +29,7 @@ from pxe.firmware import LoaderMissing
 from pxe.images import ImageError
 from pxe.process import ProcessError
 from pxe.tftp import TFTPFailed
+from seed.errors import StoreFailed
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, highlight=False)
@@ -46,6 +48,7 @@ EXPECTED = (
     LoaderMissing,
     ImageError,
     MissingKey,
+    CannotLead,
     CannotListen,
     PreflightFailed,
     ProcessError,
@@ -53,6 +56,7 @@ EXPECTED = (
     SSHFailed,
     SeedFailed,
     SeedSilent,
+    StoreFailed,
     TFTPFailed,
     UnknownInterface,
 )
