@@ -17,12 +17,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-
 from hwdrivers.errors import BMCError
 from seed import record
 from seed.advance import SEEN, Advance, Change
 from seed.agent import AgentError
+from seed.errors import StoreFailed
 from seed.lifecycle import Lifecycle
 from seed.model import Node, Run, RunState
 from seed.step import Failed, Result, Step, Waiting, Walk
@@ -87,8 +86,8 @@ class Conductor:
             while not (self._stopping and not self._walking and not self._answers):
                 try:
                     self._round(pool)
-                except (OperationalError, InterfaceError):
-                    log.exception("the store does not answer; it is asked again in a second")
+                except StoreFailed:
+                    log.exception("the store is asked again in a second")
                     time.sleep(1)
 
     def _round(self, pool: ThreadPoolExecutor) -> None:
@@ -172,8 +171,8 @@ class Conductor:
                 try:
                     with self._store.write() as tx:
                         self._renew(tx)
-                except (OperationalError, InterfaceError):
-                    log.warning("the store does not answer: the leases of this seed are not renewed")
+                except StoreFailed as error:
+                    log.warning("the leases of this seed are not renewed: %s", error)
 
         thread = threading.Thread(target=renew, name="leases", daemon=True)
         thread.start()
@@ -223,6 +222,8 @@ class Conductor:
             return Failed(str(error), retryable=error.retryable, attempts=error.attempts)
         except AgentError as error:
             return Failed(str(error), retryable=error.retryable)
+        except StoreFailed as error:
+            return Failed(str(error), retryable=True)
         except WrongKey as error:
             return Failed(str(error))
         except LeaseLost:
@@ -257,7 +258,7 @@ class Conductor:
         """
         try:
             tasks, ended = self._save_together(answers)
-        except (OperationalError, InterfaceError):
+        except StoreFailed:
             with self._changed:
                 self._answers += answers
             raise

@@ -13,11 +13,13 @@ from pxe.images import ImageError
 from seed.api import credentials, discoveries, nodes, profiles, runs, verbs
 from seed.api.bodies import refuse_body
 from seed.api.context import Context
+from seed.errors import StoreFailed
 from seed.instances import NotDeployable
 from seed.lifecycle import VerbRefused
 from seed.store.errors import Conflict, NotFound, WrongKey
 
-# What went wrong, and how HTTP says it: 404 not there, 409 not now, 422 not like this, 500 here, 502 the BMC.
+# What went wrong, and how HTTP says it: 404 not there, 409 not now, 422 not like this, 500 here, 502 the BMC,
+# 503 the store.
 STATUS: dict[type[Exception], int] = {
     NotFound: 404,
     Conflict: 409,
@@ -28,6 +30,7 @@ STATUS: dict[type[Exception], int] = {
     ImageError: 422,
     BMCError: 502,
     WrongKey: 500,
+    StoreFailed: 503,
 }
 
 

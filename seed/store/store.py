@@ -1,27 +1,37 @@
-"""Open the store and work in it, one transaction at a time (SQLite in WAL mode)."""
+"""Open the store and work in it, one transaction at a time."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from cryptography.fernet import Fernet
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, TimeoutError
 
+from seed.errors import StoreFailed
 from seed.store.credentials import CredentialTable
+from seed.store.database import Intent, words
 from seed.store.documents import Documents
 from seed.store.events import Events
 from seed.store.leases import Leases
 from seed.store.nodes import Nodes
+from seed.store.place import database
 from seed.store.runs import Runs
 from seed.store.secrets import Secrets
+
+# What may be over when one asks again; the rest are errors of ours.
+TROUBLE = (OperationalError, InterfaceError, InternalError, TimeoutError)
+PATIENCE = 30  # seconds that a writer waits for its turn, here and in the database
 
 
 class Transaction:
@@ -31,6 +41,7 @@ class Transaction:
         self._connection = connection
         self._cipher = cipher
         self._clock = clock
+        self.announced = False
 
     @cached_property
     def nodes(self) -> Nodes:
@@ -60,6 +71,10 @@ class Transaction:
     def documents(self) -> Documents:
         return Documents(self._connection)
 
+    def announce(self) -> None:
+        """Have the other seeds look for work once this is saved."""
+        self.announced = True
+
     def flush(self) -> None:
         """Write what is still pending; the store does so before it commits."""
         self.events.flush()
@@ -69,57 +84,84 @@ class Store:
     """One database; hands out transactions."""
 
     def __init__(
-        self, path: Path, cipher: Fernet, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        where: Path | str,
+        cipher: Fernet,
+        *,
+        password_file: Path | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._path = path
+        """`where` is a path (SQLite) or the URL of a PostgreSQL database; raises StoreFailed."""
+        self._where = where
+        self._database = database(where, password_file)
         self._cipher = cipher
         self._clock = clock
-        self._engine = sa.create_engine(
-            f"sqlite:///{path}", connect_args={"timeout": 30, "isolation_level": None}
-        )
-        sa.event.listen(self._engine, "connect", _tune)
-        sa.event.listen(self._engine, "begin", _begin)
+        self._engines = {intent: self._database.engine.execution_options(intent=intent) for intent in Intent}
+        self._turn = threading.Lock()
 
     def migrate(self) -> None:
-        """Bring the tables to the newest revision; nothing happens when they are there already."""
+        """Bring the tables to the newest revision; nothing happens when they are there already.
+
+        Raises StoreFailed when the database cannot be used, or when a newer release made its tables.
+        """
         config = Config()
         config.set_main_option("script_location", str(files("seed").joinpath("migrations")))
-        self._path.touch(mode=0o600)
-        with self._engine.execution_options(writes=True).begin() as connection:
+        with self._database.opening(), self._begin(Intent.WRITE) as connection:
+            _refuse_newer(config, connection, str(self._where))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
-    @contextmanager
-    def read(self) -> Iterator[Transaction]:
-        """See one consistent state; never waits for a writer."""
-        with self._engine.begin() as connection:
-            yield Transaction(connection, self._cipher, self._clock)
+    def read(self) -> AbstractContextManager[Transaction]:
+        """See one consistent state; never waits for a writer. Raises StoreFailed, as the others do."""
+        return self._transaction(Intent.READ)
 
-    @contextmanager
-    def write(self) -> Iterator[Transaction]:
+    def write(self) -> AbstractContextManager[Transaction]:
         """Change things; writers queue, so that nobody decides on what is about to change."""
-        with self._engine.execution_options(writes=True).begin() as connection:
-            transaction = Transaction(connection, self._cipher, self._clock)
-            yield transaction
-            transaction.flush()
+        return self._transaction(Intent.WRITE)
 
-    @contextmanager
-    def claim(self) -> Iterator[Transaction]:
-        """Take runs; seeds that do so at once do not wait for each other."""
-        with self.write() as transaction:
-            yield transaction
+    def claim(self) -> AbstractContextManager[Transaction]:
+        """Take runs, and write no events: seeds that do so at once do not wait for each other."""
+        return self._transaction(Intent.CLAIM)
+
+    def listening(self, heard: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call `heard`, in a thread of its own, whenever another seed announced something or may have."""
+        return self._database.listening(heard)
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._database.engine.dispose()
+
+    @contextmanager
+    def _transaction(self, intent: Intent) -> Iterator[Transaction]:
+        try:
+            with self._begin(intent) as connection:
+                transaction = Transaction(connection, self._cipher, self._clock)
+                yield transaction
+                transaction.flush()
+                if transaction.announced:
+                    self._database.announce(connection)
+        except TROUBLE as error:
+            raise StoreFailed(f"the store does not answer: {words(error)}") from error
+
+    @contextmanager
+    def _begin(self, intent: Intent) -> Iterator[sa.Connection]:
+        """One writer of this process at a time asks the database; the others wait without a connection."""
+        waits = intent in self._database.queued
+        if waits and not self._turn.acquire(timeout=PATIENCE):
+            raise TimeoutError(f"another thread has been writing for {PATIENCE} s")
+        try:
+            with self._engines[intent].begin() as connection:
+                yield connection
+        finally:
+            if waits:
+                self._turn.release()
 
 
-def _tune(connection: Any, _record: Any) -> None:
-    """WAL: readers and one writer at once. FULL: a step that was written down survives a power cut."""
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: sa.Connection) -> None:
-    """A deferred transaction that turns into a writer fails at once when another writes; IMMEDIATE waits."""
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _refuse_newer(config: Config, connection: sa.Connection, name: str) -> None:
+    """An older release must not write what it does not know."""
+    made = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if made is not None and made not in known:
+        raise StoreFailed(
+            f"the store {name} is of a newer release (revision {made}, this one knows {max(known)}): "
+            "install that release, or put a backup back"
+        )

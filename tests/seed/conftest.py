@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from agent_certificate import self_signed
-from cryptography.fernet import Fernet
 from hypothesis import settings
 from seed_machine import Machine
-from seed_world import KEY, World
-
-from seed.store import Store
+from seed_world import World
+from store_places import Places
 
 settings.register_profile("seed", deadline=None)  # a busy machine is not a bug
 settings.load_profile("seed")
@@ -22,23 +21,40 @@ def ca() -> str:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store as it is before anything happens."""
-    path = tmp_path_factory.mktemp("seed") / "template.sqlite"
-    store = Store(path, Fernet(KEY))
-    store.migrate()
-    store.close()
-    return path
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
+    """Makes stores of either kind."""
+    with ExitStack() as stack:
+        yield Places(tmp_path_factory.mktemp("places"), stack)
 
 
 @pytest.fixture
-def make_world(tmp_path: Path, ca: str, template: Path) -> Callable[..., World]:
+def kind() -> str:
+    """The database that a test is over; for both: pytestmark = pytest.mark.parametrize("kind", KINDS)."""
+    return "sqlite"
+
+
+@pytest.fixture
+def new_store(places: Places, kind: str) -> Iterator[Callable[[Path], Path | str]]:
+    """Says where a new store is, in a folder or on the server."""
+    with ExitStack() as stack:
+
+        def new(folder: Path) -> Path | str:
+            where = places.new(kind, folder)
+            stack.callback(places.forget, where)
+            return where
+
+        yield new
+
+
+@pytest.fixture
+def make_world(tmp_path: Path, ca: str, new_store: Callable[[Path], Path | str]) -> Callable[..., World]:
     """Makes worlds; without machines named, of one machine."""
 
     def make(*machines: Machine, folder: str = "world", fast_track: bool = False) -> World:
         place = tmp_path / folder
         place.mkdir()
-        return World(place, *(machines or (Machine(),)), ca=ca, template=template, fast_track=fast_track)
+        some = machines or (Machine(),)
+        return World(place, *some, ca=ca, where=new_store(place), fast_track=fast_track)
 
     return make
 

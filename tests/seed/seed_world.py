@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -146,7 +145,7 @@ class World:
     """Machines, and the seed that runs over them; `start` again is a seed that was started anew."""
 
     def __init__(
-        self, folder: Path, *machines: Machine, ca: str, template: Path, fast_track: bool = False
+        self, folder: Path, *machines: Machine, ca: str, where: Path | str, fast_track: bool = False
     ) -> None:
         self.folder = folder
         self.killed_at = "nowhere"
@@ -158,9 +157,8 @@ class World:
         for machine in machines:
             machine.ca = ca
         build_images(self.images_dir)
-        self.path = folder / "seed.sqlite"
-        shutil.copy(template, self.path)
-        self.store = Store(self.path, self.key, clock=self.clock)
+        self.where = where
+        self.store = Store(where, self.key, clock=self.clock)
         self.images = Images(self.images_dir, BASE_URL, "ramdisk")
         self.start(Fuse())
         with self.store.write() as tx:
@@ -170,7 +168,7 @@ class World:
 
     def start(self, fuse: Fuse, name: str = "seed") -> None:
         """Put a seed together on what the disk has."""
-        self.fused = fused = FusedStore(self.path, self.key, clock=self.clock, fuse=fuse)
+        self.fused = fused = FusedStore(self.where, self.key, clock=self.clock, fuse=fuse)
         self.instances = Instances(fused, self.images, BASE_URL)
         reservations = Reservations(fused, self.folder / "dnsmasq.hosts", lambda: None)
         ramdisk = Ramdisk(fused, lambda agent, token: self._agent(agent, token, fuse), clock=self.clock)
@@ -191,7 +189,7 @@ class World:
 
     def reopen(self) -> None:
         """The store as a seed finds it that reads the key file now."""
-        self.store = Store(self.path, self.key, clock=self.clock)
+        self.store = Store(self.where, self.key, clock=self.clock)
         self.start(Fuse())
 
     def close(self) -> None:

@@ -48,7 +48,7 @@ class Gate:
 @pytest.fixture
 def store(world: World) -> Store:
     """On the real clock: the loop waits by it."""
-    return Store(world.path, world.key)
+    return Store(world.where, world.key)
 
 
 @contextmanager
