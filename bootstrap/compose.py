@@ -13,6 +13,7 @@ from bootstrap.key import cipher
 from hwdrivers.connect import connect
 from seed.api import machines, operators
 from seed.api.context import Context
+from seed.apply import Apply
 from seed.bmcs import BMCs
 from seed.boot import Boot
 from seed.conductor import Conductor
@@ -23,6 +24,7 @@ from seed.lifecycle import ironic_39
 from seed.ramdisk import Ramdisk
 from seed.requests import Requests
 from seed.reservations import Reservations
+from seed.rollouts import Rollouts
 from seed.step import Step
 from seed.steps.agent_command import AgentCommand
 from seed.steps.boot_from_disk import BootFromDisk
@@ -69,13 +71,19 @@ def compose(config: Config, *, reload_dhcp: Callable[[], None] = lambda: None) -
         name=config.name,
         limits=config.limits.by_need(),
     )
+    requests = Requests(store, lifecycle, conductor.advance, instances, conductor.wake)
+    rollouts = Rollouts(store, requests, instances)
+    conductor.follow(rollouts.advance)
+    declarations = Declarations(store)
     context = Context(
         name=socket.gethostname(),
         store=store,
         lifecycle=lifecycle,
-        requests=Requests(store, lifecycle, conductor.advance, instances, conductor.wake),
-        declarations=Declarations(store),
+        requests=requests,
+        declarations=declarations,
         instances=instances,
+        apply=Apply(store, lifecycle, images, declarations, rollouts),
+        rollouts=rollouts,
         announce=reservations.refresh,
     )
     boot = Boot(store, images, base_url, config.ramdisk.kernel_arguments)

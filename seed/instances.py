@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from hwdrivers.credentials import Secret
 from profiles.hosts import Host, Network
-from profiles.site import AmbiguousProfile, NoProfile
+from profiles.site import AmbiguousProfile, NoProfile, Site
 from pxe import configdrive
 from pxe.images import ImageError, OSImage
 from seed.cloud_init import FirstBootData, render
@@ -35,17 +35,20 @@ class Instances:
         self._images = images
         self._base_url = base_url
 
-    def declare(self, node: Node) -> tuple[Instance, dict[str, Secret]]:
+    def declare(self, node: Node, site: Site | None = None) -> tuple[Instance, dict[str, Secret]]:
         """The instance that `node` should become, and its secrets by name; nothing is stored yet.
 
-        Everything that can be checked now is; raises NotDeployable.
+        `site`: the declaration, where the caller has read it. Everything that can be checked now is; raises
+        NotDeployable.
         """
+        site = site or self._site()
         try:
-            host, network = self._declared(node)
+            host = site.host_for(node.facts())
             image = self._images.verified(host.image)
         except (NoProfile, AmbiguousProfile, ImageError) as error:
             raise NotDeployable(f"node '{node.name}': {error}") from error
         self._check_disk(node, host, image)
+        network = site.networks.get(host.network)
         private, public = _new_host_key()
         instance = Instance(
             uuid=str(uuid4()),
@@ -98,11 +101,9 @@ class Instances:
         with self._store.write() as tx:
             tx.secrets.drop(node.uuid, HOST_KEY)
 
-    def _declared(self, node: Node) -> tuple[Host, Network | None]:
+    def _site(self) -> Site:
         with self._store.read() as tx:
-            site = tx.documents.site()
-        host = site.host_for(node.facts())
-        return host, site.networks.get(host.network)
+            return tx.documents.site()
 
     def _check_disk(self, node: Node, host: Host, image: OSImage) -> None:
         if node.inventory is None:

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header
 
+from seed.apply import Apply
 from seed.declarations import Declarations
 from seed.instances import Instances
 from seed.lifecycle import Lifecycle
 from seed.model import Node, Run
 from seed.requests import Requests
+from seed.rollouts import Rollouts
 from seed.store import Store
 
 
@@ -26,6 +28,8 @@ class Context:
     requests: Requests
     declarations: Declarations
     instances: Instances
+    apply: Apply
+    rollouts: Rollouts
     announce: Callable[[], None]
     """Tells DHCP at once whose MACs changed."""
 

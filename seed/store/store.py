@@ -23,9 +23,11 @@ from seed.store.credentials import CredentialTable
 from seed.store.database import Intent, words
 from seed.store.documents import Documents
 from seed.store.events import Events
+from seed.store.history import History
 from seed.store.leases import Leases
 from seed.store.nodes import Nodes
 from seed.store.place import database
+from seed.store.rollouts import RolloutTable
 from seed.store.runs import Runs
 from seed.store.secrets import Secrets
 
@@ -70,6 +72,14 @@ class Transaction:
     @cached_property
     def documents(self) -> Documents:
         return Documents(self._connection)
+
+    @cached_property
+    def rollouts(self) -> RolloutTable:
+        return RolloutTable(self._connection, self._clock)
+
+    @cached_property
+    def history(self) -> History:
+        return History(self._connection)
 
     def announce(self) -> None:
         """Have the other seeds look for work once this is saved."""

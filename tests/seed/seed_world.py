@@ -28,6 +28,7 @@ from seed.agent import AgentClient
 from seed.api import machines as machines_api
 from seed.api import operators as operators_api
 from seed.api.context import Context
+from seed.apply import Apply
 from seed.bmcs import BMCs
 from seed.boot import Boot
 from seed.conductor import Conductor
@@ -39,6 +40,7 @@ from seed.model import Agent, Event, Instance, Node, Run
 from seed.ramdisk import Ramdisk
 from seed.requests import Requests
 from seed.reservations import Reservations
+from seed.rollouts import Rollouts
 from seed.step import Step
 from seed.steps.agent_command import AgentCommand
 from seed.steps.boot_from_disk import BootFromDisk
@@ -185,6 +187,11 @@ class World:
         self.requests = Requests(
             fused, ironic_39(), self.conductor.advance, self.instances, self.conductor.wake
         )
+        self.rollouts = Rollouts(fused, self.requests, self.instances)
+        self.conductor.follow(self.rollouts.advance)
+        self.applying = Apply(
+            fused, ironic_39(), self.images, Declarations(fused), self.rollouts, clock=self.clock
+        )
         self.__dict__.pop("operator", None)
 
     def reopen(self) -> None:
@@ -225,6 +232,8 @@ class World:
             self.requests,
             Declarations(self.store),
             Instances(self.store, self.images, BASE_URL),
+            self.applying,
+            self.rollouts,
             lambda: None,
         )
         app = operators_api.create(context)

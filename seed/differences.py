@@ -1,0 +1,72 @@
+"""Is a host what is declared? What would have to be written anew, and a digest of what it would become."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from hwdrivers.inventory import Disk
+from profiles.hosts import Host, Network
+from pxe.images import ImageError, OSImage
+from seed.model import Document, Instance, Node
+from seed.steps.identity import choose_disk, describe
+
+# Of a declaration, what says who and when; the rest says what is written to the disk.
+_NOT_WRITTEN = frozenset({"match", "profile", "state", "maintenance"})
+
+
+def rebuilds(
+    node: Node, instance: Instance, host: Host, network: Network | None, image: OSImage | ImageError | None
+) -> Iterator[str]:
+    """What a host would have to be written anew for, in words; nothing when it is as declared.
+
+    A role is not among it: a hand-off changes that. Neither are more MACs, or hints that mean the same disk.
+    """
+    if instance.image != host.image:
+        yield f"image: {instance.image} → {host.image}"
+    elif isinstance(image, OSImage) and image.sha512 != instance.sha512:
+        yield f"image: {host.image} was built anew"
+    if host.hostname not in (None, instance.hostname):
+        yield f"host name: {instance.hostname} → {host.hostname}"
+    if host.address != instance.address:
+        yield f"address: {instance.address or 'by DHCP'} → {host.address or 'by DHCP'}"
+    elif host.address and _plain(network) != instance.network:
+        yield f"network '{host.network}'"
+    declared = host.model_dump(mode="json")
+    for key, words in (("ssh_keys", "SSH keys"), ("user_data", "user data")):
+        if declared[key] != instance.host.get(key, declared[key]):
+            yield words
+    if disk := _other_disk(node, instance, host, image):
+        yield f"disk: {instance.disk_serial} → {describe(disk)}"
+
+
+def digest(host: Host, network: Network | None, image: OSImage) -> str:
+    """Of all that a deploy makes of a node: whoever planned one thing gets no other."""
+    return _digest(host.model_dump(mode="json"), _plain(network), image.name, image.sha512)
+
+
+def digest_of(instance: Instance) -> str:
+    """The same of an instance."""
+    return _digest(instance.host, instance.network, instance.image, instance.sha512)
+
+
+def _digest(host: Document, *rest: Any) -> str:
+    written = {key: value for key, value in host.items() if key not in _NOT_WRITTEN}
+    return hashlib.sha256(json.dumps([written, *rest], sort_keys=True).encode()).hexdigest()
+
+
+def _other_disk(
+    node: Node, instance: Instance, host: Host, image: OSImage | ImageError | None
+) -> Disk | None:
+    """The disk that the hints mean now, if they are others than those of then and mean another one."""
+    hints = host.root_device.model_dump(exclude_none=True) if host.root_device else None
+    if hints == instance.root_device or node.inventory is None or not isinstance(image, OSImage):
+        return None
+    disk = choose_disk(node.inventory, host.root_device, image.virtual_size)
+    return disk if instance.disk_serial not in (None, disk.serial) else None
+
+
+def _plain(network: Network | None) -> Document | None:
+    return network.model_dump(mode="json") if network else None

@@ -1,0 +1,210 @@
+"""What would have to be done so that a site is as declared: a pure function of what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from profiles.hosts import Host, Network, State
+from profiles.site import Assignment, Site
+from pxe.images import ImageError, OSImage
+from seed import estimates
+from seed.declarations import aside, in_words
+from seed.differences import digest, rebuilds
+from seed.lifecycle import Lifecycle, Transition, VerbRefused
+from seed.model import NextBoot, Node, Run
+from seed.plan import Act, NodePlan, Options, Plan, Seconds, Verdict
+from seed.steps.identity import NoSuchDisk, choose_disk, describe
+from seed.store.errors import NotFound
+
+DEPLOYS = "deploying"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that a plan is made from: the fleet, its runs, the images, what verbs took, what is declared."""
+
+    at: datetime
+    nodes: Sequence[Node]
+    declared: Site
+    images: Mapping[str, OSImage | ImageError] = field(default_factory=dict)
+    live: Mapping[str, Run] = field(default_factory=dict)
+    newest: Mapping[str, int] = field(default_factory=dict)
+    """The number of each node's newest run."""
+    rollouts: Mapping[str, int] = field(default_factory=dict)
+    """The rollout that has a node."""
+    spans: Mapping[str, Seconds] = field(default_factory=dict)
+
+
+class Planner:
+    """Plans one site over what was seen; changes nothing."""
+
+    def __init__(self, lifecycle: Lifecycle, site: Site, hosts: Assignment, seen: Seen) -> None:
+        self._lifecycle = lifecycle
+        self._site = site
+        self._hosts = hosts
+        self._seen = seen
+
+    def plan(self, targets: Iterable[str] = (), options: Options | None = None) -> Plan:
+        """Raises NotFound for a target that is no enrolled node, or that no declared host matches."""
+        chosen = self._chosen(tuple(targets))
+        nodes = tuple(self._node(node, self._hosts.hosts[node.uuid]) for node in chosen)
+        going = [node.seconds.median if node.seconds else None for node in nodes if node.verbs]
+        return Plan(
+            made_at=self._seen.at,
+            site=self._site,
+            targets=tuple(targets),
+            nodes=nodes,
+            missing=tuple(host.criteria for host in self._hosts.missing),
+            undeclared=tuple(n.name for n in self._seen.nodes if n.uuid not in self._hosts.hosts),
+            declares=self._site.document() != self._seen.declared.document(),
+            seconds=estimates.until_done(going, options or Options()),
+        )
+
+    def _chosen(self, targets: tuple[str, ...]) -> list[Node]:
+        by_key = {n.name: n for n in self._seen.nodes} | {n.uuid: n for n in self._seen.nodes}
+        for target in targets:
+            if target not in by_key:
+                raise NotFound(f"no node '{target}'")
+            if by_key[target].uuid not in self._hosts.hosts:
+                raise NotFound(f"node '{target}': no declared host matches it")
+        wanted = {by_key[target].uuid for target in targets} or self._hosts.hosts.keys()
+        return [node for node in self._seen.nodes if node.uuid in wanted]
+
+    # -- one node ------------------------------------------------------------------------------------
+
+    def _node(self, node: Node, host: Host) -> NodePlan:
+        plan = NodePlan(
+            node=node.uuid,
+            name=node.name,
+            state=node.state,
+            wanted=host.state,
+            verdict=Verdict.SO,
+            differs=tuple(in_words(node, aside(node, host))),
+            facts=facts(node, self._seen.newest.get(node.uuid)),
+        )
+        if words := self._busy(node):
+            return plan.model_copy(update={"verdict": Verdict.BUSY, "why": words})
+        if words := _maintenance(node, host):
+            return plan.model_copy(update={"verdict": Verdict.LEFT, "why": words})
+        if host.state is None:
+            return plan.model_copy(update={"why": "no state is declared"})
+        try:
+            return self._way(plan, node, host, host.state)
+        except (VerbRefused, NoSuchDisk, ImageError) as error:
+            return plan.model_copy(update={"verdict": Verdict.BLOCKED, "why": str(error)})
+
+    def _busy(self, node: Node) -> str | None:
+        if (rollout := self._seen.rollouts.get(node.uuid)) is not None:
+            return f"rollout {rollout} has it: `undercloud rollout show {rollout}`"
+        if (run := self._seen.live.get(node.uuid)) is not None:
+            return f"run {run.id} ({run.verb}) is at {run.step}"
+        if node.state in self._lifecycle.transient | self._lifecycle.held:
+            return f"it is in '{node.state}'"
+        return None
+
+    def _way(self, plan: NodePlan, node: Node, host: Host, wanted: State) -> NodePlan:
+        reasons: tuple[str, ...] = ()
+        path = self._path(node, wanted)
+        if node.state == wanted == State.ACTIVE and node.instance:
+            network, image = self._network(host), self._seen.images.get(host.image)
+            reasons = tuple(rebuilds(node, node.instance, host, network, image))
+            path = (self._lifecycle.follow(node.state, "rebuild"),) if reasons else ()
+        if not path:
+            return plan.model_copy(update={"verdict": Verdict.CHANGE if plan.differs else Verdict.SO})
+        if words := next(filter(None, (refusal(node, edge) for edge in path)), None):
+            return plan.model_copy(update={"verdict": Verdict.LEFT, "why": words})
+        deploys = any(edge.target == DEPLOYS for edge in path)
+        image = self._image(host) if deploys else None
+        verbs = tuple(edge.event for edge in path)
+        update = {
+            "verdict": Verdict.CHANGE,
+            "differs": plan.differs + reasons,
+            "verbs": verbs,
+            "acts": tuple(act for edge in path for act in _acts(edge, node, host, image)),
+            "seconds": estimates.along(self._lasting(path), self._seen.spans),
+            "becomes": digest(host, self._network(host), image) if image else None,
+        }
+        return plan.model_copy(update=update)
+
+    def _path(self, node: Node, wanted: State) -> tuple[Transition, ...]:
+        """The verbs to `wanted`; a machine that gets a host is inspected first, where that costs no data."""
+        graph, weigh = self._lifecycle, estimates.cost(self._seen.spans)
+        path = graph.path(node.state, wanted, weigh)
+        if node.inventory is not None or not any(edge.target == DEPLOYS for edge in path):
+            return path
+        try:
+            before = graph.path(node.state, State.MANAGEABLE, weigh)
+        except VerbRefused:
+            return path
+        if any(edge.destructive for edge in before):
+            return path
+        look = graph.follow(State.MANAGEABLE, "inspect")
+        return (*before, look, *graph.path(State.MANAGEABLE, wanted, weigh))
+
+    def _lasting(self, path: Iterable[Transition]) -> list[str]:
+        """The verbs that start a run; the others move a node at once."""
+        return [edge.event for edge in path if edge.target in self._lifecycle.transient]
+
+    def _image(self, host: Host) -> OSImage:
+        found = self._seen.images[host.image]
+        if isinstance(found, ImageError):
+            raise found
+        return found
+
+    def _network(self, host: Host) -> Network | None:
+        return self._site.networks.get(host.network)
+
+
+def refusal(node: Node, edge: Transition) -> str | None:
+    """Why the node's flags forbid this edge."""
+    if node.protected and edge.destructive:
+        reason = node.protected_reason or "no reason given"
+        return f"it is protected ({reason}), and {edge.event} destroys data"
+    if node.retired and edge.event in ("provide", "deploy", "rebuild"):
+        return f"it is retired ({node.retired_reason or 'no reason given'}) and gets no host any more"
+    return None
+
+
+def facts(node: Node, newest_run: int | None) -> dict[str, Any]:
+    """What a plan for this node holds on to: when one of these changes, the plan is void."""
+    disks = sorted(describe(disk) for disk in node.inventory.disks) if node.inventory else None
+    return {
+        "name": node.name,
+        "bmc": node.bmc,
+        "serial": node.serial,
+        "state": node.state,
+        "maintenance": node.maintenance,
+        "protected": node.protected,
+        "retired": node.retired,
+        "disks": disks,
+        "instance": node.instance.uuid if node.instance else None,
+        "newest run": newest_run,
+    }
+
+
+def _maintenance(node: Node, host: Host) -> str | None:
+    """Why nothing is done to a node that is in maintenance, or is to be."""
+    if host.maintenance is False or not (host.maintenance or node.maintenance):
+        return None
+    reason = host.maintenance if isinstance(host.maintenance, str) else node.maintenance_reason
+    return f"in maintenance: {reason or 'no reason given'}"
+
+
+def _acts(edge: Transition, node: Node, host: Host, image: OSImage | None) -> Iterator[Act]:
+    """What taking this edge destroys."""
+    if edge.event == "inspect" and node.power == "power on" and node.next_boot is not NextBoot.RAMDISK:
+        yield Act(verb=edge.event, does="switches it off, without asking what runs there")
+    if not edge.destructive:
+        return
+    does, disks = "erases", node.inventory.disks if node.inventory else None
+    if edge.target == DEPLOYS and image is not None:
+        does = f"writes {image.name} over"
+        if node.inventory:
+            disks = (choose_disk(node.inventory, host.root_device, image.virtual_size),)
+    if disks is None:
+        yield Act(verb=edge.event, does=f"{does} disks that were not inspected yet")
+    for disk in disks or ():
+        yield Act(verb=edge.event, does=f"{does} {describe(disk)}", serial=disk.serial)
