@@ -10,7 +10,10 @@ from fastapi import FastAPI
 
 from bootstrap.config import Config
 from bootstrap.key import cipher
+from hwdrivers.bmc import BMC, Endpoint
 from hwdrivers.connect import connect
+from hwdrivers.credentials import Secret
+from seed.agent import AgentClient
 from seed.api import machines, operators
 from seed.api.context import Context
 from seed.apply import Apply
@@ -21,6 +24,7 @@ from seed.declarations import Declarations
 from seed.images import Images
 from seed.instances import Instances
 from seed.lifecycle import ironic_39
+from seed.model import Agent
 from seed.ramdisk import Ramdisk
 from seed.requests import Requests
 from seed.reservations import Reservations
@@ -53,15 +57,21 @@ class Seed:
     machines: FastAPI
 
 
-def compose(config: Config, *, reload_dhcp: Callable[[], None] = lambda: None) -> Seed:
-    """Put a seed together from its configuration; nothing runs yet."""
+def compose(
+    config: Config,
+    *,
+    reload_dhcp: Callable[[], None] = lambda: None,
+    bmc: Callable[[Endpoint], BMC] = connect,
+    agent: Callable[[Agent, Secret], AgentClient] = AgentClient,
+) -> Seed:
+    """Put a seed together from its configuration; nothing runs yet. `bmc` and `agent` reach machines."""
     base_url = config.provisioning.base_url
     store = Store(config.database, cipher(config.key_file))
     lifecycle = ironic_39()
     images = Images(config.images_dir, base_url, config.ramdisk.image)
-    ramdisk = Ramdisk(store)
+    ramdisk = Ramdisk(store, agent)
     instances = Instances(store, images, base_url)
-    bmcs = BMCs(store, connect)
+    bmcs = BMCs(store, bmc)
     reservations = Reservations(store, config.dnsmasq_dir / "dnsmasq.hosts", reload_dhcp)
     steps = _steps(bmcs, ramdisk, images, instances, reservations, keep_ramdisk=config.fast_track)
     conductor = Conductor(
