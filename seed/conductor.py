@@ -74,7 +74,7 @@ class Conductor:
         return self._steps.get(reference.partition(":")[0])
 
     def follow(self, follower: Callable[[], None]) -> None:
-        """Have `follower` called whenever runs have ended, and when the conductor is woken."""
+        """Have `follower` called whenever runs have ended, at the start, and when the conductor wakes up."""
         self._followers.append(follower)
 
     # -- the loop ----------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ class Conductor:
             wait = min(wait, max(0.0, (due - self._clock()).total_seconds()))
         with self._changed:
             if not (self._answers or self._woken or (self._stopping and not self._walking)) and wait > 0:
-                self._changed.wait(wait)
+                self._woken |= not self._changed.wait(wait)  # a seed that is no more may have ended runs
 
     def stop(self) -> None:
         """Let the steps that are being executed finish, and start no more."""
@@ -135,13 +135,16 @@ class Conductor:
 
     def run_until_idle(self) -> None:
         """Walk what is due now, in this thread."""
-        while tasks := self._claim(1):
+        while True:
+            for follower in self._followers:
+                follower()
+            tasks = self._claim(1)
+            if not tasks:
+                return
             while tasks:
                 run, node = tasks.pop()
                 self._walking.add(run.id)
                 tasks, _ = self._save([(run, self._execute(node, run))])
-            for follower in self._followers:
-                follower()
 
     # -- who has a run -----------------------------------------------------------------------------
 
@@ -155,6 +158,7 @@ class Conductor:
             if not [seed for seed in tx.leases.seeds() if seed != self.name]:
                 tx.runs.excuse()
             self._renew(tx)
+        self.wake()  # what ended before may not have been followed
 
     def _renew(self, tx: Transaction) -> None:
         until = self._clock() + LEASE
