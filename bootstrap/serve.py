@@ -45,6 +45,7 @@ def serve(config: Config) -> None:
         leading.append(_leading(config, seed, configuration))
         stack.enter_context(leading[0])
         stack.enter_context(_conducting(seed.conductor))
+        stack.enter_context(seed.store.listening(seed.conductor.wake))
         asyncio.run(_listen(config, seed))
 
 

@@ -28,6 +28,7 @@ from seed.step import Failed, Result, Step, Waiting, Walk
 from seed.store import Store, Transaction
 from seed.store.errors import Conflict, LeaseLost, WrongKey
 from seed.store.leases import SEED
+from seed.store.runs import Claimed
 
 log = logging.getLogger(__name__)
 
@@ -195,12 +196,18 @@ class Conductor:
             return []
         with self._store.claim() as tx:
             claimed = tx.runs.claim(self.name, self._clock() + LEASE, most, self._limits)
-            for each in claimed:
-                if each.left_by is not None:
-                    message = f"{each.run.verb} goes on at {each.run.step}: seed '{each.left_by}' fell silent"
-                    tx.events.add("run.resumed", message, node=each.run.node, run=each.run.id)
             nodes = tx.nodes.many(each.run.node for each in claimed)
+        self._take_over([each for each in claimed if each.left_by is not None])
         return [(each.run, nodes[each.run.node]) for each in claimed]
+
+    def _take_over(self, left: Sequence[Claimed]) -> None:
+        """Say whose runs go on here; events are written by writers alone, so that none is overtaken."""
+        if not left:
+            return
+        with self._store.write() as tx:
+            for each in left:
+                message = f"{each.run.verb} goes on at {each.run.step}: seed '{each.left_by}' fell silent"
+                tx.events.add("run.resumed", message, node=each.run.node, run=each.run.id)
 
     # -- one step ----------------------------------------------------------------------------------
 

@@ -36,9 +36,16 @@ class Claimed:
 class Runs:
     """The walks of verbs on nodes."""
 
-    def __init__(self, connection: sa.Connection, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        connection: sa.Connection,
+        clock: Callable[[], datetime],
+        announce: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`announce` tells the other seeds that there may be a run for them."""
         self._connection = connection
         self._clock = clock
+        self._announce = announce
 
     def open(
         self,
@@ -74,6 +81,7 @@ class Runs:
             needs=needs,
             rollout=rollout,
         )
+        self._announce()
         values = {name: getattr(run, name) for name in (*_SAVED, "node", "created_at")}
         inserted = self._connection.execute(sa.insert(tables.run).values(values)).inserted_primary_key
         if inserted is None:
@@ -189,6 +197,8 @@ class Runs:
             lease, until = (keep or {}).get(run.id, nobody)
             row = {f"new_{name}": getattr(run, name) for name in _SAVED}
             rows.append({**row, "run_id": run.id, "new_lease": lease, "new_lease_until": until})
+            if lease is None and (run.finished_at or run.state is RunState.READY):
+                self._announce()  # it can be claimed, or what it had of a limited need can
         if rows:
             self._connection.execute(_SAVE, rows)
 
@@ -210,12 +220,23 @@ class Runs:
         if self._connection.execute(mine.values(**values)).rowcount != 1:
             raise LeaseLost(run.id)
 
-    def wake(self, node: str) -> None:
-        """What the node's run waits for may have happened: look at it now."""
+    def wake(self, node: str, *, anew: bool = False) -> None:
+        """What the node's run waits for may have happened: look at it now.
+
+        `anew`: its step gets its whole time again, since nobody could have done it meanwhile.
+        """
+        self._announce()
+        values: dict[str, Any] = {"wake_at": self._clock(), **({"deadline": None} if anew else {})}
         self._connection.execute(
             sa.update(tables.run)
             .where(_RUN.node == node, tables.UNDER_WAY, _RUN.state != RunState.HELD)
-            .values(wake_at=self._clock())
+            .values(values)
+        )
+
+    def stand_still(self, node: str) -> None:
+        """The node's run keeps no slot while it stands still; it takes its turn again when it goes on."""
+        self._connection.execute(
+            sa.update(tables.run).where(_RUN.node == node, tables.UNDER_WAY).values(slot=False)
         )
 
     def next_wake(self, limited: Iterable[str] = ()) -> datetime | None:
