@@ -84,7 +84,7 @@ def _leading(config: Config, seed: Seed, configuration: Path) -> Leading:
         config.name,
         config.provisioning,
         lambda: Dnsmasq(configuration, BootJournal(seed.store).read),
-        seed.reservations.refresh,
+        seed.reservations.keep_up,
     )
 
 

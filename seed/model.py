@@ -66,13 +66,12 @@ class Node:
 
     @property
     def boot_mac(self) -> str | None:
-        """The NIC that was seen booting from the network; until then, the first that is known."""
-        seen = self.inventory.boot_mac if self.inventory else None
-        return seen if seen in self.macs else next(iter(self.macs), None)
+        """The NIC that firmware boots from, as far as that is known."""
+        return boot_mac_of(self.macs, self.inventory.boot_mac if self.inventory else None)
 
     def facts(self) -> dict[str, str | None]:
         """What a host declaration can match on."""
-        return {"bmc": BMCAddress.parse(self.bmc).host, "serial": self.serial, "name": self.name}
+        return facts_of(self.bmc, self.serial, self.name)
 
 
 @dataclass(frozen=True)
@@ -83,6 +82,41 @@ class Standing:
     state: str
     retired: bool = False
     maintenance: bool = False
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What is known of a node's power, and how to ask for it; `last_run` tells whether a run came between."""
+
+    uuid: str
+    name: str
+    bmc: str
+    credentials: str
+    power: str | None
+    expected_power: str | None
+    power_policy: PowerPolicy
+    fault: str | None
+    last_run: int | None
+
+
+@dataclass(frozen=True)
+class Bootable:
+    """What DHCP is to know of a node: much less than its inventory, for many nodes at once."""
+
+    name: str
+    macs: tuple[str, ...]
+    boot_mac: str | None
+    facts: dict[str, str | None]
+
+
+def boot_mac_of(macs: tuple[str, ...], seen: str | None) -> str | None:
+    """The NIC that was seen booting from the network; until then, the first that is known."""
+    return seen if seen in macs else next(iter(macs), None)
+
+
+def facts_of(bmc: str, serial: str | None, name: str) -> dict[str, str | None]:
+    """What a host declaration can match on."""
+    return {"bmc": BMCAddress.parse(bmc).host, "serial": serial, "name": name}
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from seed.store.credentials import CredentialTable
 from seed.store.database import Intent, words
 from seed.store.documents import Documents
 from seed.store.events import Events
+from seed.store.fleet import Fleet
 from seed.store.history import History
 from seed.store.leases import Leases
 from seed.store.nodes import Nodes
@@ -50,8 +51,12 @@ class Transaction:
         return Nodes(self._connection)
 
     @cached_property
+    def fleet(self) -> Fleet:
+        return Fleet(self._connection)
+
+    @cached_property
     def runs(self) -> Runs:
-        return Runs(self._connection, self._clock)
+        return Runs(self._connection, self._clock, self.announce)
 
     @cached_property
     def events(self) -> Events:

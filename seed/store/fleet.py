@@ -1,0 +1,59 @@
+"""What is to be known of many nodes at once: lean rows, without inventories."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import fields
+
+import sqlalchemy as sa
+
+from seed.model import Bootable, PowerPolicy, Watched, boot_mac_of, facts_of
+from seed.store import tables
+
+_NODE = tables.node.c
+_RUN = tables.run.c
+_WATCHED = [_NODE[field.name] for field in fields(Watched) if field.name != "last_run"]
+
+
+class Fleet:
+    """Reads all nodes, or many; changes nothing."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def watched(self, besides: Collection[str], uuids: Sequence[str] | None = None) -> list[Watched]:
+        """Nodes whose power nobody is changing: no run, no person. `besides`: states that do not count.
+
+        `uuids`: of these alone.
+        """
+        own = sa.select(_RUN.id).where(_RUN.node == _NODE.uuid)
+        last = sa.select(sa.func.max(_RUN.id)).where(_RUN.node == _NODE.uuid).scalar_subquery()
+        wanted = sa.select(*_WATCHED, last.label("last_run")).where(
+            sa.not_(_NODE.maintenance),
+            _NODE.state.not_in(besides),
+            sa.not_(own.where(tables.UNDER_WAY).exists()),
+        )
+        if uuids is not None:
+            wanted = wanted.where(_NODE.uuid.in_(uuids))
+        rows = self._connection.execute(wanted).mappings()
+        return [Watched(**{**row, "power_policy": PowerPolicy(row["power_policy"])}) for row in rows]
+
+    def bootable(self) -> list[Bootable]:
+        """What DHCP is to know of all nodes, by name."""
+        ports = self._connection.execute(sa.select(tables.port).order_by(tables.port.c.mac))
+        macs: dict[str, list[str]] = {}
+        for port in ports:
+            macs.setdefault(port.node, []).append(port.mac)
+        seen = _NODE.inventory["boot_mac"].as_string().label("seen")
+        wanted = sa.select(_NODE.uuid, _NODE.name, _NODE.bmc, _NODE.serial, seen).order_by(_NODE.name)
+        found = []
+        for row in self._connection.execute(wanted):
+            own = tuple(macs.get(row.uuid, ()))
+            facts = facts_of(row.bmc, row.serial, row.name)
+            found.append(Bootable(row.name, own, boot_mac_of(own, row.seen), facts))
+        return found
+
+    def names(self, uuids: Iterable[str | None]) -> dict[str, str]:
+        """What these nodes are called, by UUID; one that is gone is left out."""
+        wanted = sa.select(_NODE.uuid, _NODE.name).where(_NODE.uuid.in_({u for u in uuids if u}))
+        return {row.uuid: row.name for row in self._connection.execute(wanted)}
