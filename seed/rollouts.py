@@ -40,13 +40,16 @@ class Rollouts:
             if not tx.rollouts.ended():
                 return
         with self._store.write() as tx:
-            ended = tx.rollouts.ended()
-            rollouts = {number: tx.rollouts.get(number) for number in {row.rollout for row, *_ in ended}}
-            for row, state, reason in ended:
-                self._ended(tx, rollouts[row.rollout], row, state, reason)
-            for rollout in rollouts.values():
-                self._go_on(tx, rollout)
+            self._advance(tx)
         self.wake()
+
+    def _advance(self, tx: Transaction) -> None:
+        ended = tx.rollouts.ended()
+        rollouts = {number: tx.rollouts.get(number) for number in {row.rollout for row, *_ in ended}}
+        for row, state, reason in ended:
+            self._ended(tx, rollouts[row.rollout], row, state, reason)
+        for rollout in rollouts.values():
+            self._go_on(tx, rollout)
 
     def stop(self, number: int, who: str) -> Rollout:
         """Start nothing further; verbs that are under way go on to their ends. Conflict when it has ended."""
