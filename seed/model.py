@@ -71,7 +71,7 @@ class Node:
 
     def facts(self) -> dict[str, str | None]:
         """What a host declaration can match on."""
-        return facts_of(self.bmc, self.serial, self.name)
+        return facts_of(self.bmc, self.serial, self.name, self.vendor, self.model)
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,12 @@ def boot_mac_of(macs: tuple[str, ...], seen: str | None) -> str | None:
     return seen if seen in macs else next(iter(macs), None)
 
 
-def facts_of(bmc: str, serial: str | None, name: str) -> dict[str, str | None]:
+def facts_of(
+    bmc: str, serial: str | None, name: str, vendor: str | None, model: str | None
+) -> dict[str, str | None]:
     """What a host declaration can match on."""
-    return {"bmc": BMCAddress.parse(bmc).host, "serial": serial, "name": name}
+    host = BMCAddress.parse(bmc).host
+    return {"bmc": host, "serial": serial, "name": name, "vendor": vendor, "model": model}
 
 
 @dataclass(frozen=True)

@@ -45,12 +45,13 @@ class Fleet:
         for port in ports:
             macs.setdefault(port.node, []).append(port.mac)
         seen = _NODE.inventory["boot_mac"].as_string().label("seen")
-        wanted = sa.select(_NODE.uuid, _NODE.name, _NODE.bmc, _NODE.serial, seen).order_by(_NODE.name)
+        facts = (_NODE.bmc, _NODE.serial, _NODE.name, _NODE.vendor, _NODE.model)
+        wanted = sa.select(_NODE.uuid, *facts, seen).order_by(_NODE.name)
         found = []
         for row in self._connection.execute(wanted):
             own = tuple(macs.get(row.uuid, ()))
-            facts = facts_of(row.bmc, row.serial, row.name)
-            found.append(Bootable(row.name, own, boot_mac_of(own, row.seen), facts))
+            matched = facts_of(row.bmc, row.serial, row.name, row.vendor, row.model)
+            found.append(Bootable(row.name, own, boot_mac_of(own, row.seen), matched))
         return found
 
     def names(self, uuids: Iterable[str | None]) -> dict[str, str]:
