@@ -11,6 +11,7 @@ from uuid import uuid4
 from hwdrivers.address import BMCAddress
 from profiles.hosts import Host
 from profiles.site import AmbiguousProfile, Assignment, Site
+from seed.flags import halt_or_go_on
 from seed.model import Node
 from seed.store import Store, Transaction
 from seed.store.errors import Conflict
@@ -119,4 +120,6 @@ def _align(tx: Transaction, node: Node, host: Host, who: str) -> None:
     if new.get("maintenance"):
         new["maintenance_by"] = who
     tx.nodes.update(node.uuid, **new)
+    if "maintenance" in new:
+        halt_or_go_on(tx, node.uuid, maintenance=new["maintenance"])
     tx.events.add("node.declared", f"as declared by {who}: {words}", node=node.uuid, who=who)

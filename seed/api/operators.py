@@ -10,7 +10,7 @@ from hwdrivers.address import AddressError
 from hwdrivers.errors import BMCError
 from hwdrivers.targets import RangeError
 from pxe.images import ImageError
-from seed.api import credentials, discoveries, nodes, plans, profiles, runs, verbs
+from seed.api import credentials, discoveries, flags, nodes, plans, profiles, runs, verbs
 from seed.api.bodies import refuse_body
 from seed.api.context import Context
 from seed.errors import StoreFailed
@@ -37,7 +37,7 @@ STATUS: dict[type[Exception], int] = {
 def create(context: Context) -> FastAPI:
     """The application that listens on the seed's local socket."""
     app = FastAPI(title="undercloud", version="1")
-    for module in (nodes, verbs, runs, plans, credentials, profiles, discoveries):
+    for module in (nodes, flags, verbs, runs, plans, credentials, profiles, discoveries):
         app.include_router(module.routes(context), prefix="/v1")
     for kind, status in STATUS.items():
         app.add_exception_handler(kind, _handler(status))

@@ -26,6 +26,7 @@ def routes(context: Context) -> APIRouter:
     def replace(site: Site, who: Who) -> dict[str, Any]:
         matched = context.declarations.declare(site, who)
         context.announce()
+        context.requests.wake()  # a maintenance may have ended
         return {"hosts": len(site.hosts), "matched": len(matched)}
 
     return router

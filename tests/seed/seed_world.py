@@ -154,6 +154,7 @@ class World:
         self.clock = MovedClock()
         self.machines = machines
         self.fast_track = fast_track
+        self.limits: dict[str, int] = {}
         self.images_dir = folder / "images"
         self.key = Fernet(KEY)
         for machine in machines:
@@ -181,6 +182,7 @@ class World:
             ironic_39(),
             {step.name: step for step in steps},
             name=name,
+            limits=self.limits,
             clock=self.clock,
             jitter=lambda: 0.5,
         )
