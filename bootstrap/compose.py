@@ -57,6 +57,11 @@ class Seed:
     machines: FastAPI
 
 
+def open_store(config: Config) -> Store:
+    """The configured store; raises StoreFailed or MissingKey."""
+    return Store(config.store, cipher(config.key_file), password_file=config.database_password_file)
+
+
 def compose(
     config: Config,
     *,
@@ -66,7 +71,7 @@ def compose(
 ) -> Seed:
     """Put a seed together from its configuration; nothing runs yet. `bmc` and `agent` reach machines."""
     base_url = config.provisioning.base_url
-    store = Store(config.database, cipher(config.key_file))
+    store = open_store(config)
     lifecycle = ironic_39()
     images = Images(config.images_dir, base_url, config.ramdisk.image)
     ramdisk = Ramdisk(store, agent)

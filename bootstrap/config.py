@@ -7,6 +7,7 @@ import os
 import socket
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,6 +15,7 @@ from profiles.document import Strict, load
 from pxe.dnsmasq import ProvisioningNetwork
 
 DEFAULT_HTTP_PORT = 8080
+DATABASE = "postgresql://USER@HOST:PORT/NAME or postgresql:///NAME?host=/run/postgresql"
 DEFAULT_PATH = Path("/etc/undercloud/undercloud.yaml")
 IMAGES_DIR = Path(os.environ.get("UNDERCLOUD_IMAGES", "/var/lib/undercloud/images"))
 
@@ -103,20 +105,22 @@ class Limits(Strict):
 
 
 class Config(Strict):
-    """All of `undercloud.yaml`."""
+    """All of `undercloud.yaml`. Without `database` the store is a file in `state_dir`."""
 
     provisioning: Provisioning
     state_dir: Path = Path("/var/lib/undercloud")
+    database: str | None = None
+    database_password_file: Path | None = None
     images_dir: Path = IMAGES_DIR
     socket: Path = Path("/run/undercloud/seed.sock")
     ramdisk: RamdiskConfig = RamdiskConfig()
     fast_track: bool = True
     limits: Limits = Limits()
 
-    @field_validator("state_dir", "images_dir", "socket")
+    @field_validator("state_dir", "images_dir", "socket", "database_password_file")
     @classmethod
-    def _absolute(cls, path: Path) -> Path:
-        if not path.is_absolute():  # the seed runs in /, this command anywhere
+    def _absolute(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_absolute():  # the seed runs in /, this command anywhere
             raise ValueError(f"{path} is relative; write the whole path")
         return path
 
@@ -127,9 +131,23 @@ class Config(Strict):
             raise ValueError(f"{path} is longer than the 107 bytes that a socket's path can have (unix(7))")
         return path
 
+    @field_validator("database")
+    @classmethod
+    def _shared(cls, url: str | None) -> str | None:
+        if url is not None:
+            _check_database(url)
+        return url
+
+    @model_validator(mode="after")
+    def _password_for_something(self) -> Config:
+        if self.database_password_file and not self.database:
+            raise ValueError("database_password_file: there is no `database` that it could be for")
+        return self
+
     @property
-    def database(self) -> Path:
-        return self.state_dir / "undercloud.sqlite"
+    def store(self) -> Path | str:
+        """Where the store is: SQLite's file, or the URL of a PostgreSQL database."""
+        return self.database or self.state_dir / "undercloud.sqlite"
 
     @property
     def name(self) -> str:
@@ -152,6 +170,22 @@ class Config(Strict):
     @property
     def dnsmasq_dir(self) -> Path:
         return self.state_dir / "dnsmasq"
+
+
+def _check_database(url: str) -> None:
+    """Raises ValueError, which does not repeat what could be a password."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises when it is none
+    except ValueError:
+        raise ValueError(f"is no URL such as {DATABASE}") from None
+    if parts.password is not None or any("password" in key for key, _ in parse_qsl(parts.query)):
+        raise ValueError(
+            "holds a password, which would end up in logs: write a new one into a file of mode 0600 and "
+            "name that as database_password_file"
+        )
+    if parts.scheme != "postgresql" or not parts.path.strip("/") or parts.fragment:
+        raise ValueError(f"write it as {DATABASE}, or leave it out for a file in state_dir")
 
 
 def default_range(network: IPv4Network, address: IPv4Address) -> tuple[IPv4Address, IPv4Address]:

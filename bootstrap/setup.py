@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import yaml
 
 from bootstrap import process
+from bootstrap.compose import open_store
 from bootstrap.config import Config, read
-from bootstrap.key import MissingKey, cipher, make
+from bootstrap.key import MissingKey, make
+from hwdrivers.credentials import Secret
 from profiles.document import DocumentError
 from pxe.firmware import LOADERS
 from pxe.tftp import fetch
-from seed.store import Store
+from seed.store.errors import WrongKey
+from seed.store.place import database
 
 
 class Setup:
@@ -26,6 +30,7 @@ class Setup:
     def pending(self) -> list[str]:
         """What `converge` is going to change, in words."""
         process.refuse_another(self._config)
+        self._refuse_another_key()
         config, changes = self._config, []
         if not self._path.exists():
             changes.append(f"write {self._path}")
@@ -33,8 +38,8 @@ class Setup:
             changes.append(f"change {self._path} to what was asked now")
         if not config.key_file.exists():
             changes.append(f"make the key of the stored secrets, {config.key_file}")
-        if not config.database.exists():
-            changes.append(f"create the store, {config.database}")
+        if not self._store_exists():
+            changes.append(f"create the store, {config.store}")
         if process.pid(config) is not None and self._outdated():
             changes.append("restart the seed with this configuration")
         elif not process.is_up(config):
@@ -49,8 +54,8 @@ class Setup:
             self._write()
             yield f"wrote {self._path}"
         self._key()
-        Store(config.database, cipher(config.key_file)).migrate()
-        yield f"the store is {config.database}"
+        self._store()
+        yield f"the store is {config.store}"
         if outdated:
             process.stop(config)
         if not process.is_up(config):
@@ -80,15 +85,35 @@ class Setup:
         staged.write_text(f"# undercloud's configuration; `undercloud init` reads it again.\n{content}")
         staged.replace(self._path)
 
+    def _store(self) -> None:
+        with closing(open_store(self._config)) as store:
+            store.migrate()
+            with store.write() as tx:
+                if not tx.secrets.prove_key():
+                    tx.secrets.put("store", "key", Secret("of who made it"))
+
+    def _store_exists(self) -> bool:
+        return database(self._config.store, self._config.database_password_file).exists()
+
+    def _refuse_another_key(self) -> None:
+        """A store without its key is an error with a way back, never a new key."""
+        config = self._config
+        if not self._store_exists():
+            return
+        if not config.key_file.exists():
+            raise MissingKey(
+                f"{config.store} is there but its key {config.key_file} is not. Put the key back from a "
+                "backup, or from another seed of this store; or remove the store too, which forgets all nodes"
+            )
+        try:
+            with closing(open_store(config)) as store, store.read() as tx:
+                tx.secrets.prove_key()
+        except WrongKey as error:
+            raise MissingKey(f"{config.key_file} is not the key of {config.store}: {error}") from error
+
     def _key(self) -> None:
-        """Made once. A store without its key is an error with a way back, never a new key."""
+        """Made once."""
         config = self._config
         config.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if config.key_file.exists():
-            return
-        if config.database.exists():
-            raise MissingKey(
-                f"{config.database} is there but its key {config.key_file} is not. Put the key back from a "
-                "backup; or remove the store too, which forgets all nodes"
-            )
-        make(config.key_file)
+        if not config.key_file.exists():
+            make(config.key_file)

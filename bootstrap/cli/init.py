@@ -43,6 +43,13 @@ def init(
     dhcp_range: Annotated[str | None, typer.Option(help="Addresses to lease: FIRST-LAST.")] = None,
     http_port: Annotated[int | None, typer.Option(help="Where machines fetch scripts and images.")] = None,
     state_dir: Annotated[Path | None, typer.Option(help="Store, keys and logs.")] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(help="Where seeds share a store: postgresql://USER@HOST/NAME; default: a file."),
+    ] = None,
+    database_password_file: Annotated[
+        Path | None, typer.Option(help="A file of mode 0600 with the database's password.")
+    ] = None,
     images_dir: Annotated[Path | None, typer.Option(help="Ramdisks and images.")] = None,
     socket: Annotated[Path | None, typer.Option(help="Where the seed listens for this command.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -53,8 +60,15 @@ def init(
     """
     path = config_path(ctx)
     before = read(path) if path.exists() else None
-    paths = {"state_dir": state_dir, "images_dir": images_dir, "socket": socket}
+    paths = {
+        "state_dir": state_dir,
+        "images_dir": images_dir,
+        "socket": socket,
+        "database_password_file": database_password_file,
+    }
     changes: dict[str, Any] = {key: value.absolute() for key, value in paths.items() if value is not None}
+    if database is not None:
+        changes["database"] = database
     if before is None or interface or cidr or dhcp_range or http_port:
         present = before.provisioning if before else None
         changes["provisioning"] = _provisioning(present, interface, cidr, dhcp_range, http_port)

@@ -47,6 +47,13 @@ class Secrets:
             statement = statement.where(tables.secret.c.name == name)
         self._connection.execute(statement)
 
+    def prove_key(self) -> bool:
+        """Whether some secret proves that the key is this store's; raises WrongKey when it is not."""
+        row = self._connection.execute(sa.select(tables.secret).limit(1)).one_or_none()
+        if row is not None:
+            self._decrypt(row.ciphertext, row.scope, row.name)
+        return row is not None
+
     def _decrypt(self, ciphertext: bytes, scope: str, name: str) -> Secret:
         try:
             return Secret(self._cipher.decrypt(ciphertext).decode())

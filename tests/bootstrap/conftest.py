@@ -1,8 +1,9 @@
-"""The namespaces that these tests stand in are those of tests/pxe."""
+"""The namespaces that these tests stand in are those of tests/pxe, the database server that of tests/seed."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1] / "pxe"))
+for other in ("pxe", "seed"):
+    sys.path.append(str(Path(__file__).parents[1] / other))

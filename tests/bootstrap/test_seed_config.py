@@ -39,6 +39,22 @@ socket: /run/undercloud/seed.sock
         (("seed.sock", "s" * 100), "6: socket: /run/undercloud/" + "s" * 100 + " is longer than the 107"),
         (("192.0.2.1/24", "here"), "3: provisioning.address: Input is not a valid IPv4 interface"),
         (("provisioning:", "provisioning: ["), "3: not valid YAML"),
+        (("socket:", "database_password_file: pass\nsocket:"), "6: database_password_file: pass is relative"),
+        (
+            ("socket:", "database_password_file: /pass\nsocket:"),
+            "1: document: database_password_file: there is no `database` that it could be for",
+        ),
+        *(
+            (("socket:", f"database: {url}\nsocket:"), f"6: database: {told}")
+            for url, told in (
+                ("sqlite:///var/lib/store", "write it as postgresql://USER@HOST:PORT/NAME or"),
+                ("postgres://host/undercloud", "write it as postgresql://"),
+                ("postgresql://host", "write it as postgresql://"),
+                ("undercloud", "write it as postgresql://"),
+                ("postgresql://host:pgport/undercloud", "is no URL such as postgresql://USER"),
+                ("postgresql://[::1/undercloud", "is no URL such as postgresql://USER"),
+            )
+        ),
     ],
 )
 def test_a_mistake_is_told_by_file_line_and_key(tmp_path: Path, change: tuple[str, str], told: str) -> None:
@@ -48,6 +64,39 @@ def test_a_mistake_is_told_by_file_line_and_key(tmp_path: Path, change: tuple[st
         read(path)
     lines = str(error.value).splitlines()
     assert [line for line in lines if line.startswith(f"{path}:{told}")], lines
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://seed:hunter2@host/undercloud",
+        "postgresql:///undercloud?host=/run/postgresql&password=hunter2",
+        "postgresql:///undercloud?sslpassword=hunter2",
+        "postgres://seed:hunter2@host",
+    ],
+)
+def test_a_password_in_the_url_is_refused_and_not_repeated(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "undercloud.yaml"
+    path.write_text(f"{GOOD}database: {url}\n")
+    with pytest.raises(DocumentError, match="7: database: holds a password, which would end up in") as no:
+        read(path)
+    assert "hunter2" not in str(no.value)
+    path.write_text(
+        path.read_text().replace("hunter2@", "hunter2/3?4@")
+    )  # what no library reads as a password
+    with pytest.raises(DocumentError) as no:
+        read(path)
+    assert "hunter2" not in str(no.value)
+
+
+def test_the_store_is_a_file_or_what_database_names(tmp_path: Path) -> None:
+    path = tmp_path / "undercloud.yaml"
+    path.write_text(GOOD)
+    assert read(path).store == Path("/var/lib/undercloud/undercloud.sqlite")
+    path.write_text(f"{GOOD}database: postgresql:///undercloud?host=/run/postgresql\n")
+    assert read(path).store == "postgresql:///undercloud?host=/run/postgresql"
+    path.write_text(f"{GOOD}database: postgresql://seed@[2001:db8::1]:5433/undercloud\n")
+    assert read(path).store == "postgresql://seed@[2001:db8::1]:5433/undercloud"
 
 
 def test_an_empty_file_is_no_configuration(tmp_path: Path) -> None:
