@@ -121,7 +121,14 @@ class Lifecycle:
 
     def verbs(self, state: str) -> tuple[str, ...]:
         """What an operator can ask of a node in `state`, in this release."""
-        return tuple(edge.event for edge in self._offered if edge.source == state)
+        return self._verbs.get(state, ())
+
+    @cached_property
+    def _verbs(self) -> dict[str, tuple[str, ...]]:
+        offered: dict[str, tuple[str, ...]] = {}
+        for edge in self._offered:
+            offered[edge.source] = (*offered.get(edge.source, ()), edge.event)
+        return offered
 
     def landing(self, edge: Transition) -> str:
         """Where a node rests after `edge` if all goes well."""

@@ -38,7 +38,7 @@ Node = Annotated[str, typer.Argument(help="Name or UUID.")]
 @app.command("list")
 def list_nodes(ctx: typer.Context, output: Output = Format.TABLE) -> None:
     """List all nodes."""
-    rows = client(ctx).get("/nodes")
+    rows = client(ctx).get("/nodes", detail=output is Format.JSON or None)
     if output is Format.JSON:
         show_json(rows)
         return
@@ -169,7 +169,7 @@ def _choose(api: Client, verb: str, names: list[str], every: bool, to: Console) 
         raise CommandError(f"name the nodes, or say --all: undercloud node {verb} node-1")
     if not every:
         return [api.get(f"/nodes/{name}") for name in names]
-    nodes = api.get("/nodes")
+    nodes = api.get("/nodes", detail=True)
     fitting = [node for node in nodes if verb in node["verbs"] and not node["run"]]
     for node in nodes:
         if node not in fitting:

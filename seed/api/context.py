@@ -51,6 +51,19 @@ def node_view(node: Node, lifecycle: Lifecycle, run: Run | None) -> dict[str, An
     return view
 
 
+def summary_view(row: dict[str, Any], lifecycle: Lifecycle) -> dict[str, Any]:
+    """A node in a list as JSON: in the shape of `node_view`, with what tables and pollers want."""
+    run = {key.removeprefix("run_"): row.pop(key) for key in [*row] if key.startswith("run_")}
+    instance = {key: row.pop(key) for key in ("address", "role")}
+    steps, cursor = run.pop("steps"), run.pop("cursor")
+    return {
+        **row,
+        "instance": instance if any(instance.values()) else None,
+        "verbs": lifecycle.verbs(row["state"]),
+        "run": {**run, "step": steps[cursor]} if steps else None,
+    }
+
+
 def run_view(run: Run) -> dict[str, Any]:
     """A run as JSON, without what its steps remember."""
     view = asdict(run)

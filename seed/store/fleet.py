@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,6 +14,18 @@ from seed.store import tables
 _NODE = tables.node.c
 _RUN = tables.run.c
 _WATCHED = [_NODE[field.name] for field in fields(Watched) if field.name != "last_run"]
+
+_SUMMARY = [
+    _NODE[name]
+    for name in (
+        *("uuid", "name", "bmc", "power", "expected_power", "state", "target_state", "next_boot"),
+        *("maintenance", "fault", "retired", "protected", "vendor", "model", "serial", "last_error"),
+    )
+]
+_UNDER_WAY = [
+    _RUN[name].label(f"run_{name}")
+    for name in ("id", "verb", "state", "steps", "cursor", "attempt", "reason")
+]
 
 
 class Fleet:
@@ -53,6 +66,13 @@ class Fleet:
             matched = facts_of(row.bmc, row.serial, row.name, row.vendor, row.model)
             found.append(Bootable(row.name, own, boot_mac_of(own, row.seen), matched))
         return found
+
+    def summaries(self) -> list[dict[str, Any]]:
+        """One flat row for each node, by name, with what it is becoming and the run that is under way."""
+        instance = {name: _NODE.instance[name].as_string().label(name) for name in ("address", "role")}
+        joined = tables.node.outerjoin(tables.run, sa.and_(_RUN.node == _NODE.uuid, tables.UNDER_WAY))
+        wanted = sa.select(*_SUMMARY, *instance.values(), *_UNDER_WAY).select_from(joined)
+        return [dict(row) for row in self._connection.execute(wanted.order_by(_NODE.name)).mappings()]
 
     def names(self, uuids: Iterable[str | None]) -> dict[str, str]:
         """What these nodes are called, by UUID; one that is gone is left out."""

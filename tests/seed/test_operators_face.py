@@ -38,6 +38,7 @@ def test_no_view_shows_a_secret(world: World) -> None:
         secrets = [tx.secrets.get(world.node().uuid, name).reveal() for name in (TOKEN, "ssh-host-key")]
     pages = [
         "/nodes",
+        "/nodes?detail=true",
         "/nodes/node-1",
         "/runs?node=node-1",
         "/runs/1",
@@ -53,8 +54,10 @@ def test_no_view_shows_a_secret(world: World) -> None:
 
 def test_a_node_shows_what_can_be_asked_of_it(world: World) -> None:
     world.enroll()
-    (view,) = world.operator.get("/nodes").json()
+    (view,) = world.operator.get("/nodes", params={"detail": True}).json()
     assert view == world.operator.get("/nodes/node-1").json()
+    (summary,) = world.operator.get("/nodes").json()
+    assert summary.items() <= view.items()
     assert view["state"] == "enroll"
     assert view["verbs"] == ["manage"]
     assert view["run"] is None
