@@ -13,6 +13,7 @@ from postgres_server import PostgresServer, running
 from seed.store import Store
 
 KINDS = ("sqlite", "postgresql")
+KEY = Fernet.generate_key()
 
 
 class Places:
@@ -51,6 +52,6 @@ class Places:
 
 
 def _migrate(where: Path | str) -> None:
-    store = Store(where, Fernet(Fernet.generate_key()))
+    store = Store(where, Fernet(KEY))
     store.migrate()
     store.close()

@@ -1,8 +1,9 @@
-"""What the store promises: one schema, no contradictions, no plain text, each run to one worker."""
+"""What the store promises on either database: one schema, no contradictions, each run to one worker."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,16 +16,22 @@ from alembic.migration import MigrationContext
 from cryptography.fernet import Fernet
 from seed_clock import MovedClock
 from seed_machine import PASSWORD
+from store_places import KEY, KINDS
 
 from hwdrivers.address import BMCAddress
 from hwdrivers.credentials import Credentials, Secret
 from seed.declarations import new_node
+from seed.errors import StoreFailed
 from seed.model import Node, RunState
 from seed.store import Store, tables
+from seed.store.database import Intent
 from seed.store.errors import Conflict, LeaseLost, NotFound, WrongKey
+from seed.store.place import database
 
 MAC = "52:54:00:00:00:01"
 LEASE = timedelta(minutes=10)
+
+pytestmark = pytest.mark.parametrize("kind", KINDS)
 
 
 @pytest.fixture
@@ -33,10 +40,15 @@ def clock() -> MovedClock:
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: MovedClock) -> Store:
-    store = Store(tmp_path / "seed.sqlite", Fernet(Fernet.generate_key()), clock=clock)
-    store.migrate()
-    return store
+def where(new_store: Callable[[Path], Path | str], tmp_path: Path) -> Path | str:
+    return new_store(tmp_path)
+
+
+@pytest.fixture
+def store(where: Path | str, clock: MovedClock) -> Iterator[Store]:
+    store = Store(where, Fernet(KEY), clock=clock)
+    yield store
+    store.close()
 
 
 def node(number: int = 1, *macs: str) -> Node:
@@ -54,20 +66,62 @@ def open_run(store: Store, owner: Node) -> int:
         return tx.runs.open(owner.uuid, "manage", "alice", ("verify_credentials",), return_to="manageable").id
 
 
-def test_the_migrations_make_the_tables(store: Store, tmp_path: Path) -> None:
+def test_the_migrations_make_the_tables(where: Path | str, store: Store) -> None:
     store.migrate()  # a second time changes nothing
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'seed.sqlite'}")
-    with engine.connect() as connection:
+    with database(where).engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, tables.metadata) == []
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-    engine.dispose()
 
 
-def test_only_the_owner_reads_the_files(store: Store, tmp_path: Path) -> None:
-    add(store, node())
-    for path in tmp_path.glob("seed.sqlite*"):
-        assert path.stat().st_mode & 0o077 == 0, path
+def test_seeds_that_start_together_make_one_schema(where: Path | str, store: Store) -> None:
+    with database(where).engine.execution_options(intent=Intent.WRITE).begin() as connection:
+        tables.metadata.drop_all(connection)
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+    start = threading.Barrier(4)
+
+    def open_it(_number: int) -> None:
+        other = Store(where, Fernet(KEY))
+        start.wait()
+        other.migrate()
+        with other.write() as tx:
+            tx.events.add("test", "up")
+        other.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(open_it, range(4)))
+    with store.read() as tx:
+        assert len(tx.events.after(0)) == 4
+
+
+def test_the_store_of_a_newer_release_is_refused_and_left_as_it_is(where: Path | str, store: Store) -> None:
+    engine = database(where).engine.execution_options(intent=Intent.WRITE)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreFailed, match=r"is of a newer release \(revision 9999, this one knows 0"):
+        store.migrate()
+    with engine.begin() as connection:
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == "9999"
+
+
+def test_sixty_four_workers_get_their_turn(store: Store, clock: MovedClock) -> None:
+    add(store, *(node(number) for number in range(1, 33)))
+    start = threading.Barrier(64)
+
+    def work(worker: int) -> int:
+        start.wait()
+        for number in range(5):
+            with store.write() as tx:
+                tx.events.add("test", f"{worker}-{number}")
+            with store.claim() as tx:
+                tx.runs.claim(f"seed-{worker}", clock() + LEASE, 1)
+            with store.read() as tx:
+                seen = len(tx.nodes.all())
+        return seen
+
+    with ThreadPoolExecutor(64) as pool:
+        assert set(pool.map(work, range(64))) == {32}
+    with store.read() as tx:
+        assert len(tx.events.after(0)) == 64 * 5
 
 
 def test_nothing_is_left_of_a_transaction_that_fails(store: Store) -> None:
@@ -137,7 +191,7 @@ def test_unknown_names_are_answered_with_those_that_there_are(store: Store) -> N
         tx.nodes.get("x")
 
 
-def test_the_files_hold_no_secret_in_plain_text(store: Store, tmp_path: Path) -> None:
+def test_no_secret_is_kept_in_plain_text(where: Path | str, store: Store) -> None:
     add(store, node())
     with store.write() as tx:
         tx.credentials.put("rack", Credentials("admin", Secret(PASSWORD)))
@@ -146,21 +200,27 @@ def test_the_files_hold_no_secret_in_plain_text(store: Store, tmp_path: Path) ->
         tx.secrets.put("node", "agent-token", Secret("another-token"))
     with store.read() as tx:
         assert tx.credentials.get("rack").password.reveal() == PASSWORD
-    paths = sorted(tmp_path.glob("seed.sqlite*"))
-    assert "seed.sqlite-wal" in [path.name for path in paths]
-    content = b"".join(path.read_bytes() for path in paths)
-    assert b"rack" in content
+    with database(where).engine.connect() as connection:
+        content = "".join(
+            str(connection.execute(sa.select(table)).all()) for table in tables.metadata.sorted_tables
+        )
+    assert "rack" in content
     for secret in (PASSWORD, "a-token-of-an-agent", "another-token"):
-        assert secret.encode() not in content
+        assert secret not in content
 
 
-def test_another_key_is_an_error_in_words(store: Store, tmp_path: Path) -> None:
+def test_another_key_is_an_error_in_words(where: Path | str, store: Store) -> None:
     with store.write() as tx:
+        assert not tx.secrets.prove_key()
         tx.credentials.put("rack", Credentials("admin", Secret(PASSWORD)))
-    other = Store(tmp_path / "seed.sqlite", Fernet(Fernet.generate_key()))
-    with other.read() as tx, pytest.raises(WrongKey, match=r"'rack' of credentials .* another key") as caught:
-        tx.credentials.get("rack")
-    assert PASSWORD not in str(caught.value)
+        assert tx.secrets.prove_key()
+    other = Store(where, Fernet(Fernet.generate_key()))
+    with other.read() as tx:
+        for read in (lambda: tx.credentials.get("rack"), tx.secrets.prove_key):
+            with pytest.raises(WrongKey, match=r"'rack' of credentials .* another key") as caught:
+                read()
+            assert PASSWORD not in str(caught.value)
+    other.close()
 
 
 def test_a_run_is_claimed_once(store: Store, clock: MovedClock) -> None:
@@ -313,6 +373,15 @@ def test_readers_do_not_wait_for_a_writer(store: Store) -> None:
         tx.nodes.add(node(2))
         assert pool.submit(look).result(timeout=20) == ["node-1"]
     assert look() == ["node-1", "node-2"]
+
+
+def test_what_is_read_is_of_one_moment(store: Store) -> None:
+    add(store, node(1))
+    with store.read() as tx:
+        assert [each.name for each in tx.nodes.all()] == ["node-1"]
+        add(store, node(2, MAC))
+        assert [each.name for each in tx.nodes.all()] == ["node-1"]
+        assert tx.nodes.by_macs([MAC]) is None
 
 
 def test_a_removed_node_takes_everything_with_it(store: Store) -> None:

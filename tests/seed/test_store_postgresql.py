@@ -14,12 +14,11 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 from postgres_server import PostgresServer, running
-from store_places import Places
+from store_places import KEY, Places
 
 from seed.errors import StoreFailed
 from seed.store import Store
 
-KEY = Fernet.generate_key()
 MakeStore = Callable[..., Store]
 
 
@@ -247,25 +246,6 @@ def test_listening_ends_at_once_also_while_the_server_is_away() -> None:
 
 
 # -- opening -------------------------------------------------------------------------------------------
-
-
-def test_seeds_that_start_together_make_one_schema(server: PostgresServer) -> None:
-    url = server.url(server.create())
-    start = threading.Barrier(4)
-
-    def open_it(_number: int) -> None:
-        store = Store(url, Fernet(KEY))
-        start.wait()
-        store.migrate()
-        note(store, "up")
-        store.close()
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(open_it, range(4)))
-    store = Store(url, Fernet(KEY))
-    assert messages(store) == ["up"] * 4
-    store.close()
-    server.drop(url)
 
 
 def refusal(url: str, password_file: Path | None = None) -> str:
