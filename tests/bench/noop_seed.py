@@ -1,4 +1,4 @@
-"""A seed whose steps do nothing: the real store, conductor and operators' face, as a process of its own.
+"""A seed whose steps do nothing, as a process of its own; all else is as the product puts it together.
 
 `noop_seed.py FOLDER`: serves FOLDER/seed.sock from FOLDER/undercloud.sqlite until SIGTERM. Steps answer
 Complete at once; with `--hold FILE` they answer Waiting until FILE is there, and note each time that they are
@@ -17,22 +17,12 @@ from pathlib import Path
 
 import uvicorn
 
-import bootstrap.compose  # noqa: F401  the drivers' libraries too: as large in memory as a real seed
-from bootstrap.config import Limits
-from bootstrap.key import cipher
-from seed.api import operators
-from seed.api.context import Context
+from bootstrap.compose import Seed, compose
+from bootstrap.config import Config, Provisioning
 from seed.conductor import Conductor
-from seed.declarations import Declarations
-from seed.images import Images
-from seed.instances import Instances
-from seed.lifecycle import ironic_39
-from seed.requests import Requests
 from seed.step import Complete, Result, Waiting, Walk
-from seed.store import Store
 from seed.verbs import STEPS
 
-BASE_URL = "http://192.0.2.1:8080"
 # What the real steps move a node by, besides being done, and what is limited of what they need.
 EVENTS = {"forget_instance": "clean"}
 NEEDS = {"boot_ramdisk": "ramdisk boot", "write_image": "image write"}
@@ -59,43 +49,47 @@ class NoOp:
         return Waiting("leave to go on", self._poll)
 
 
+def configuration(folder: Path) -> Config:
+    """A seed's, with all that it keeps in `folder`."""
+    network = Provisioning.model_validate(
+        {"interface": "lo", "address": "10.0.0.1/24", "dhcp_range": ["10.0.0.128", "10.0.0.254"]}
+    )
+    return Config(
+        provisioning=network, state_dir=folder, images_dir=folder / "images", socket=folder / "seed.sock"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--hold", type=Path)
     parser.add_argument("--poll", type=float, default=2.0, metavar="SECONDS")
     options = parser.parse_args()
-    store = Store(options.folder / "undercloud.sqlite", cipher(options.folder / "secrets.key"))
-    store.migrate()
+    config = configuration(options.folder)
     names = {reference.partition(":")[0] for steps in STEPS.values() for reference in steps}
     poll = timedelta(seconds=options.poll)
-    steps = {name: NoOp(name, options.folder, options.hold, poll) for name in names}
-    conductor = Conductor(store, ironic_39(), steps, name="bench", limits=Limits().by_need())
-    serve(store, conductor, options.folder)
+    steps = [NoOp(name, options.folder, options.hold, poll) for name in sorted(names)]
+    serve(config, compose(config, instead=steps))
 
 
-def serve(store: Store, conductor: Conductor, folder: Path) -> None:
+def serve(config: Config, seed: Seed) -> None:
     """As bootstrap/serve.py does, without the machines' face and dnsmasq."""
-    thread = threading.Thread(target=_conduct, args=(conductor,), name="conductor")
+    seed.store.migrate()
+    thread = threading.Thread(target=_conduct, args=(seed.conductor,), name="conductor")
     thread.start()
-    instances = Instances(store, Images(folder / "images", BASE_URL, "ramdisk"), BASE_URL)
-    requests = Requests(store, ironic_39(), conductor.advance, instances, conductor.wake)
-    context = Context(
-        "bench", store, ironic_39(), requests, Declarations(store), instances, announce=lambda: None
-    )
     try:
         uvicorn.run(
-            operators.create(context),
-            uds=str(folder / "seed.sock"),
+            seed.operators,
+            uds=str(config.socket),
             access_log=False,
             log_config=None,
             timeout_graceful_shutdown=2,
             lifespan="off",
         )
     finally:
-        conductor.stop()
+        seed.conductor.stop()
         thread.join()
-        store.close()
+        seed.store.close()
 
 
 def _conduct(conductor: Conductor) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+from noop_seed import configuration
 from processes import Session, Usage, running
 
 sys.path.append(str(Path(__file__).parents[1] / "seed"))  # the images that its tests deploy
@@ -26,7 +26,6 @@ from seed.declarations import new_node
 from seed.store import Store
 
 SCRIPT = Path(__file__).with_name("noop_seed.py")
-THREADS = 16
 
 
 class Seed:
@@ -42,7 +41,9 @@ class Seed:
         self._client = httpx.Client(transport=transport, base_url="http://seed/v1", timeout=600)
 
     def ask(self, verb: str) -> None:
-        self._for_each(lambda name: self._send("POST", f"/nodes/{name}/verbs/{verb}"))
+        rows = self._send("POST", f"/verbs/{verb}", {"nodes": self._names})
+        if errors := [row["error"] for row in rows if row["error"]]:
+            raise RuntimeError(f"the seed refuses {verb} for {len(errors)} nodes, such as: {errors[0]}")
 
     def list_nodes(self) -> list[dict[str, Any]]:
         """Every node as the API shows it."""
@@ -54,10 +55,6 @@ class Seed:
     def usage(self) -> Usage:
         return self.session.usage()
 
-    def _for_each(self, ask: Callable[[str], object]) -> None:
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(ask, self._names))
-
     def _send(self, method: str, path: str, body: Any = None) -> Any:
         answer = self._client.request(method, path, json=body)
         if answer.is_error:
@@ -67,9 +64,10 @@ class Seed:
 
 def prepare(folder: Path, nodes: int, *, state: str = "enroll") -> None:
     """Make a store with `nodes` nodes in `state`, and one declared host that fits each of them."""
-    build_images(folder / "images")
-    make(folder / "secrets.key")
-    store = Store(folder / "undercloud.sqlite", cipher(folder / "secrets.key"))
+    config = configuration(folder)
+    build_images(config.images_dir)
+    make(config.key_file)
+    store = Store(config.store, cipher(config.key_file))
     store.migrate()
     with store.write() as tx:
         tx.credentials.put("rack", Credentials("admin", Secret("unused")))
