@@ -17,13 +17,13 @@ sys.path.append(str(Path(__file__).parents[1] / "seed"))  # the images that its 
 
 from seed_world import build_images
 
-from bootstrap.key import cipher, make
+from bootstrap.compose import open_store
+from bootstrap.key import make
 from hwdrivers.address import BMCAddress
 from hwdrivers.credentials import Credentials, Secret
 from profiles.hosts import Host, Match
 from profiles.site import Site
 from seed.declarations import new_node
-from seed.store import Store
 
 SCRIPT = Path(__file__).with_name("noop_seed.py")
 
@@ -67,7 +67,7 @@ def prepare(folder: Path, nodes: int, *, state: str = "enroll") -> None:
     config = configuration(folder)
     build_images(config.images_dir)
     make(config.key_file)
-    store = Store(config.store, cipher(config.key_file))
+    store = open_store(config)
     store.migrate()
     with store.write() as tx:
         tx.credentials.put("rack", Credentials("admin", Secret("unused")))
