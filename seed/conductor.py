@@ -285,17 +285,17 @@ class Conductor:
 
     def _put_off(self, run: Run) -> None:
         with self._store.write() as tx:
-            for mine in tx.runs.held(self.name, [run.id]).values():
+            for mine in tx.runs.held(self.name, [run]).values():
                 tx.runs.save([replace(mine, wake_at=self._clock() + LEASE)])
 
     def _save_together(self, answers: Sequence[Answer]) -> tuple[list[Task], bool]:
         with self._store.write() as tx:
-            held = tx.runs.held(self.name, [run.id for run, _ in answers])
+            held = tx.runs.held(self.name, [run for run, _ in answers])
             standings = tx.nodes.standings(run.node for run in held.values())
             changes = []
             for run, result in answers:
                 now = held.get(run.id)
-                if now is not None and now.cursor == run.cursor:  # else it was aborted, or its lease was lost
+                if now is not None:  # else it was aborted, or its lease was lost
                     if isinstance(result, Waiting) and result.poll and now.wake_at != run.wake_at:
                         result = replace(result, poll=timedelta())  # woken while the step was executed
                     changes.append(self._answer(tx, now, standings[run.node], result))

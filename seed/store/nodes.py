@@ -56,7 +56,7 @@ class Nodes:
         return {node.uuid: node for node in some}
 
     def named(self, keys: Sequence[str]) -> dict[str, Node]:
-        """The nodes with these UUIDs or names, by what they were asked for; one that is not there is left out."""
+        """The nodes with these UUIDs or names, by what was asked; one that is not there is left out."""
         either = sa.or_(tables.node.c.uuid.in_(keys), tables.node.c.name.in_(keys))
         found = self._some(either)
         by_key = {node.name: node for node in found} | {node.uuid: node for node in found}
@@ -127,6 +127,11 @@ class Nodes:
         )
         if moved.rowcount != 1:
             raise Conflict(f"node '{node.name}' is not in state '{node.state}' any more")
+
+    def clear_errors(self, uuids: Sequence[str]) -> None:
+        """What went wrong before is not what is asked now."""
+        gone = sa.update(tables.node).where(tables.node.c.uuid.in_(uuids)).values(last_error=None)
+        self._connection.execute(gone)
 
     def move_many(self, moves: Mapping[str, tuple[str, str | None]]) -> None:
         """Write the states of nodes whose runs the caller has: UUID to state and target state."""

@@ -63,8 +63,24 @@ class Runs:
         live = self.live(node)
         if live is not None:
             raise Conflict(f"run {live.id} ({live.verb}) is under way on this node")
+        run = self.new(node, verb, who, steps, return_to=return_to, args=args, needs=needs, rollout=rollout)
+        return self.open_all([run])[node]
+
+    def new(
+        self,
+        node: str,
+        verb: str,
+        who: str,
+        steps: Sequence[str],
+        *,
+        return_to: str | None = None,
+        args: Mapping[str, Any] | None = None,
+        needs: str | None = None,
+        rollout: int | None = None,
+    ) -> Run:
+        """A run that is due now; it has no number before it is written down."""
         now = self._clock()
-        run = Run(
+        return Run(
             id=0,
             node=node,
             verb=verb,
@@ -81,12 +97,16 @@ class Runs:
             needs=needs,
             rollout=rollout,
         )
+
+    def open_all(self, runs: Sequence[Run]) -> dict[str, Run]:
+        """Write down runs of nodes that have no live one; returns them with their numbers, by node."""
         self._announce()
-        values = {name: getattr(run, name) for name in (*_SAVED, "node", "created_at")}
-        inserted = self._connection.execute(sa.insert(tables.run).values(values)).inserted_primary_key
-        if inserted is None:
-            raise AssertionError("an inserted run has a number")
-        return replace(run, id=inserted[0])
+        columns = (*_SAVED, "node", "created_at")
+        rows = [{name: getattr(run, name) for name in columns} for run in runs]
+        if not rows:
+            return {}
+        self._connection.execute(sa.insert(tables.run), rows)
+        return self.live_on([run.node for run in runs])
 
     def get(self, run_id: int) -> Run:
         run = self._find(_RUN.id == run_id)
@@ -97,6 +117,10 @@ class Runs:
     def live(self, node: str) -> Run | None:
         """The run that is under way on a node."""
         return self._find(_RUN.node == node, tables.UNDER_WAY)
+
+    def live_on(self, nodes: Sequence[str]) -> dict[str, Run]:
+        """The runs that are under way on these nodes, by node."""
+        return {run.node: run for run in self._all(tables.UNDER_WAY, _RUN.node.in_(nodes))}
 
     def all_live(self) -> dict[str, Run]:
         """The runs that are under way, by node."""
@@ -158,10 +182,18 @@ class Runs:
             return True
         return bool(self._connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(SLOTS))).scalar())
 
-    def held(self, seed: str, ids: Iterable[int]) -> dict[int, Run]:
-        """Those of these runs that `seed` still has, as they stand now."""
-        mine = sa.select(*_COLUMNS).where(_RUN.id.in_(list(ids)), _RUN.lease == seed).with_for_update()
-        return {row.id: _run(row) for row in self._connection.execute(mine)}
+    def held(self, seed: str, runs: Iterable[Run]) -> dict[int, Run]:
+        """Those of these runs that `seed` still has, with what others may have changed of them meanwhile."""
+        known = {run.id: run for run in runs}
+        others = (_RUN.id, _RUN.cursor, _RUN.wake_at, _RUN.intent, _RUN.intent_by)
+        mine = sa.select(*others).where(_RUN.id.in_(list(known)), _RUN.lease == seed, tables.UNDER_WAY)
+        found = {}
+        for row in self._connection.execute(mine.with_for_update()):
+            intent = Intent(row.intent) if row.intent else None
+            changed = {"wake_at": row.wake_at, "intent": intent, "intent_by": row.intent_by}
+            if row.cursor == known[row.id].cursor:
+                found[row.id] = replace(known[row.id], **changed)
+        return found
 
     def renew(self, seed: str, until: datetime) -> None:
         """Keep what `seed` has."""

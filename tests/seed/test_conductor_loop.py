@@ -68,7 +68,9 @@ def serving(store: Store, step: Gate) -> Iterator[Conductor]:
 
 def ask(store: Store, conductor: Conductor, node: str = "node-1") -> None:
     requests = Requests(store, ironic_39(), conductor.advance, Instances(store, IMAGES, ""), conductor.wake)
-    requests.request(Request(node, "manage", "alice"))
+    with store.read() as tx:
+        uuid = tx.nodes.get(node).uuid
+    requests.request(Request(uuid, "manage", "alice"))
 
 
 def until(true: Callable[[], bool]) -> None:

@@ -284,7 +284,7 @@ def test_a_lease_that_ran_out_is_due_again(store: Store, clock: MovedClock) -> N
     clock.move(LEASE)
     assert claimed(store, "two", clock() + LEASE) == ["node-1"]
     with store.write() as tx:
-        assert tx.runs.held("one", [run]) == {}
+        assert tx.runs.held("one", [tx.runs.get(run)]) == {}
         with pytest.raises(LeaseLost):
             tx.runs.remember(tx.runs.get(run), "one")
 
