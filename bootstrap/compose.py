@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fastapi import FastAPI
@@ -30,18 +30,25 @@ from seed.requests import Requests
 from seed.reservations import Reservations
 from seed.rollouts import Rollouts
 from seed.step import Step
+from seed.steps.adopt_instance import AdoptInstance
 from seed.steps.agent_command import AgentCommand
+from seed.steps.agent_step import AgentStep
 from seed.steps.boot_from_disk import BootFromDisk
 from seed.steps.boot_ramdisk import BootRamdisk
 from seed.steps.check_image import CheckImage
-from seed.steps.erase_metadata import EraseMetadata
+from seed.steps.finalize_rescue import FinalizeRescue
 from seed.steps.first_boot import FirstBoot
 from seed.steps.forget_instance import ForgetInstance
+from seed.steps.hold import Hold
 from seed.steps.install_bootloader import InstallBootloader
 from seed.steps.leave_ramdisk import LeaveRamdisk
+from seed.steps.list_steps import ListSteps
 from seed.steps.power_off import PowerOff
+from seed.steps.record_evidence import RecordEvidence
 from seed.steps.record_inventory import RecordInventory
+from seed.steps.restore_power import RestorePower
 from seed.steps.verify_credentials import VerifyCredentials
+from seed.steps.wait import Wait
 from seed.steps.write_image import WriteImage
 from seed.store import Store
 
@@ -82,7 +89,10 @@ def compose(
     instances = Instances(store, images, base_url)
     bmcs = BMCs(store, bmc)
     reservations = Reservations(store, config.dnsmasq_dir / "dnsmasq.hosts", reload_dhcp)
-    steps = _steps(bmcs, ramdisk, images, instances, reservations, keep_ramdisk=config.fast_track)
+    steps = (
+        *_steps(store, bmcs, ramdisk, images, instances, reservations, keep_ramdisk=config.fast_track),
+        *_agent_steps(config, store, ramdisk, AgentCommand(bmcs, ramdisk)),
+    )
     conductor = Conductor(
         store,
         lifecycle,
@@ -116,6 +126,7 @@ def compose(
 
 
 def _steps(
+    store: Store,
     bmcs: BMCs,
     ramdisk: Ramdisk,
     images: Images,
@@ -130,12 +141,23 @@ def _steps(
         BootRamdisk(bmcs, ramdisk, images, reservations.refresh),
         RecordInventory(ramdisk),
         LeaveRamdisk(bmcs, ramdisk, keep=keep_ramdisk),
-        EraseMetadata(ramdisk, agent),
         CheckImage(images),
         WriteImage(ramdisk, agent, images, instances),
         InstallBootloader(agent),
         BootFromDisk(bmcs, ramdisk),
         FirstBoot(bmcs, instances),
         PowerOff(bmcs, ramdisk),
+        RestorePower(bmcs),
         ForgetInstance(instances),
+        AdoptInstance(bmcs, instances),
+        RecordEvidence(ramdisk),
+        FinalizeRescue(store, ramdisk),
     )
+
+
+def _agent_steps(config: Config, store: Store, ramdisk: Ramdisk, agent: AgentCommand) -> Iterator[Step]:
+    """What takes the agent's own steps, and Ironic's reserved ones between them."""
+    yield from (Hold(store), Wait(ramdisk))
+    for kind in ("clean", "service"):
+        yield ListSteps(ramdisk, kind, priorities=config.priorities, burn_in=config.burn_in)
+        yield from (AgentStep(ramdisk, agent, kind, abortable=abortable) for abortable in (True, False))

@@ -7,12 +7,14 @@ import os
 import socket
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, NonNegativeInt, StringConstraints, field_validator, model_validator
 
 from profiles.document import Strict, load
 from pxe.dnsmasq import ProvisioningNetwork
+from seed.wanted_steps import WantedStep
 
 DEFAULT_HTTP_PORT = 8080
 DATABASE = "postgresql://USER@HOST:PORT/NAME or postgresql:///NAME?host=/run/postgresql"
@@ -93,6 +95,18 @@ class RamdiskConfig(Strict):
     kernel_arguments: tuple[str, ...] = ("console=tty0", "console=ttyS0,115200", "no_timer_check")
 
 
+StepName = Annotated[str, StringConstraints(pattern=r"^\w+\.\w+$")]  # INTERFACE.STEP
+
+# Metadata are erased whenever a machine changes hands; whole disks, which takes hours, only when asked for.
+CLEAN_PRIORITIES = {"deploy.erase_devices_metadata": 10, "deploy.erase_devices": 0}
+
+# Which of the agent's steps `test` takes: an hour of each, where the agent's own default is a day.
+BURN_IN = (
+    WantedStep(step="burnin_cpu", args={"agent_burnin_cpu_timeout": 3600}),
+    WantedStep(step="burnin_memory", args={"agent_burnin_vm_timeout": 3600}),
+)
+
+
 class Limits(Strict):
     """How much may be under way at once; what comes later waits for its turn."""
 
@@ -116,6 +130,8 @@ class Config(Strict):
     ramdisk: RamdiskConfig = RamdiskConfig()
     fast_track: bool = True
     limits: Limits = Limits()
+    clean_priorities: dict[StepName, NonNegativeInt] = Field(default_factory=dict)
+    burn_in: tuple[WantedStep, ...] = BURN_IN
 
     @field_validator("state_dir", "images_dir", "socket", "database_password_file")
     @classmethod
@@ -123,6 +139,13 @@ class Config(Strict):
         if path is not None and not path.is_absolute():  # the seed runs in /, this command anywhere
             raise ValueError(f"{path} is relative; write the whole path")
         return path
+
+    @field_validator("burn_in")
+    @classmethod
+    def _not_held(cls, steps: tuple[WantedStep, ...]) -> tuple[WantedStep, ...]:
+        if any(step.step == "hold" for step in steps):
+            raise ValueError("a test cannot be held, so 'hold' is none of its steps")
+        return steps
 
     @field_validator("socket")
     @classmethod
@@ -143,6 +166,11 @@ class Config(Strict):
         if self.database_password_file and not self.database:
             raise ValueError("database_password_file: there is no `database` that it could be for")
         return self
+
+    @property
+    def priorities(self) -> dict[str, int]:
+        """Which of the agent's clean steps come first, by INTERFACE.STEP; 0: only when asked for."""
+        return CLEAN_PRIORITIES | self.clean_priorities
 
     @property
     def store(self) -> Path | str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from hwdrivers.credentials import Secret
-from seed.model import Agent
+from seed.model import Agent, Node
 
 # httpx logs every URL at INFO, and the agent takes its token nowhere but in the query string.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -52,6 +52,11 @@ class Command:
     def succeeded(self) -> bool:
         return self.status == "SUCCEEDED"
 
+    @property
+    def mismatched(self) -> bool:
+        """Not executed: the agent's hardware managers are other ones than when it listed its steps."""
+        return self.status.endswith("VERSION_MISMATCH")
+
 
 class AgentClient:
     """Talks to one agent."""
@@ -81,6 +86,16 @@ class AgentClient:
         if not command.succeeded:
             raise AgentError(f"the agent failed at {name}: {command.error or command.status}")
         return command.result
+
+    def steps(self, kind: str, node: dict[str, Any]) -> tuple[list[dict[str, Any]], Any]:
+        """The steps of a kind, clean or service, that the agent offers, and what it calls their version."""
+        listed = self.do(f"{kind}.get_{kind}_steps", {"node": node, "ports": []})
+        with self._reading():
+            steps = [
+                {**step, "step": str(step["step"]), "interface": str(step["interface"])}
+                for step in listed[f"{kind}_steps"]
+            ]
+            return steps, listed["hardware_manager_version"]
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -122,6 +137,24 @@ class AgentClient:
             return answer.json()
         except ValueError:
             raise AgentError(f"the agent at {self._agent.url} answers something that is no JSON") from None
+
+
+def agent_node(
+    node: Node, root_device: dict[str, Any] | None = None, settings: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A node as the agent wants it; it keeps this document, and takes hints and settings from it.
+
+    `settings` are Ironic's `agent_*` ones: burn-in is told in driver_info, erasure in driver_internal_info.
+    """
+    told = dict(settings or {})
+    return {
+        "uuid": node.uuid,
+        "properties": {},
+        "instance_info": {"root_device": root_device} if root_device else {},
+        "driver_info": told,
+        "driver_internal_info": told,
+        "target_raid_config": told.get("target_raid_config", {}),
+    }
 
 
 def _command(item: dict[str, Any]) -> Command:

@@ -26,7 +26,7 @@ def rebuilds(
     """
     if instance.image != host.image:
         yield f"image: {instance.image} → {host.image}"
-    elif isinstance(image, OSImage) and image.sha512 != instance.sha512:
+    elif isinstance(image, OSImage) and instance.sha512 not in ("", image.sha512):  # "": of an adopted host
         yield f"image: {host.image} was built anew"
     if host.hostname not in (None, instance.hostname):
         yield f"host name: {instance.hostname} → {host.hostname}"

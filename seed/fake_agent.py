@@ -1,7 +1,7 @@
 """An agent that exists only in memory. It remembers what it was told and wrote, and can be told to fail.
 
-Behaves as ironic-python-agent 13.0.0 does on `/v1/commands/` (`api/app.py`, `extensions/base.py`,
-`extensions/standby.py`, `hardware.get_os_install_device`), traps included.
+Behaves as ironic-python-agent 13.0.0 does on `/v1/commands/` (`api/app.py`, `extensions/*.py`,
+`hardware.get_os_install_device`, `GenericHardwareManager.get_clean_steps`), traps included.
 """
 
 from __future__ import annotations
@@ -17,6 +17,24 @@ import httpx
 from hwdrivers.inventory import Disk
 
 VERSIONS = {"generic_hardware_manager": "1.2"}
+MISMATCH = "CLEAN_VERSION_MISMATCH"
+
+# Name, interface and priority of what the generic hardware manager offers (a part of it), kind by kind.
+_OFFERED = {
+    "clean": (
+        ("erase_devices", "deploy", 10),
+        ("erase_devices_metadata", "deploy", 99),
+        ("erase_devices_express", "deploy", 0),
+        ("clean_uefi_nvram", "deploy", 0),
+        ("delete_configuration", "raid", 0),
+        ("create_configuration", "raid", 0),
+        ("burnin_cpu", "deploy", 0),
+        ("burnin_disk", "deploy", 0),
+        ("burnin_memory", "deploy", 0),
+    ),
+    "service": (("burnin_cpu", "deploy", 0), ("burnin_memory", "deploy", 0), ("write_image", "deploy", 0)),
+}
+_ARGSINFO = {"clean_uefi_nvram": {"match_patterns": {"description": "...", "required": False}}}
 
 
 @dataclass
@@ -43,6 +61,16 @@ class Told:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """A step that was taken: clean or service, its name, its arguments, the settings of the node."""
+
+    kind: str
+    name: str
+    args: dict[str, Any]
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Written:
     """An image on a disk: its checksum, and the config drive behind it as it was sent."""
 
@@ -55,7 +83,8 @@ class FakeAgent:
     """One machine's agent, through all boots of its ramdisk.
 
     `polls`: how often a long command is seen running before it is done; None: until `finish`.
-    What is on the disks (`written`, `erased`) outlives `boot` and `lose_power`; everything else does not.
+    `offered`: the steps that it lists, by kind; with `versions`, change it to have other hardware managers.
+    What is on the disks (`written`, `erased`) and `taken` outlive `boot` and `lose_power`; all else does not.
     """
 
     def __init__(self, disks: tuple[Disk, ...], *, polls: int | None = 1) -> None:
@@ -67,7 +96,11 @@ class FakeAgent:
         self.history: list[str] = []  # names of all commands, in all boots
         self.written: list[Written] = []
         self.erased: list[str] = []  # names of disks, each time that they are
-        self.faults: dict[str, str] = {}  # command → what it fails with
+        self.taken: list[Taken] = []
+        self.rescued: str | None = None  # the password's hash, while the machine runs as a rescue system
+        self.versions: dict[str, str] = dict(VERSIONS)
+        self.offered = {kind: [_step(*step) for step in steps] for kind, steps in _OFFERED.items()}
+        self.faults: dict[str, str] = {}  # command, or name of a step → what it fails with
         self.fates: dict[str, Callable[[], None]] = {}  # command → called when it starts
         self._node: dict[str, Any] | None = None
         self._cached_image: str | None = None
@@ -82,6 +115,7 @@ class FakeAgent:
     def lose_power(self) -> None:
         """It falls silent and forgets; a write that was under way is cut off."""
         self.is_up = False
+        self.rescued = None
         self.token = None
         self.told = []
         self._node = None
@@ -133,18 +167,21 @@ class FakeAgent:
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
         if wait or command.name not in _LONG:
             self._carry_out(command)
+        self.is_up = self.rescued is None
         return httpx.Response(200, json=command.document())
 
     # -- its commands ------------------------------------------------------------------------------------
 
     def _carry_out(self, command: Told) -> None:
-        problem = self.faults.get(command.name)
+        problem, status = self.faults.get(command.name), "FAILED"
         try:
             if problem is None:
                 command.result = getattr(self, _COMMANDS[command.name])(**command.params)
+        except _Mismatch as error:
+            problem, status = str(error), MISMATCH
         except (KeyError, LookupError) as error:
             problem = str(error)
-        command.status = "SUCCEEDED" if problem is None else "FAILED"
+        command.status = "SUCCEEDED" if problem is None else status
         if problem is not None:
             command.error = {
                 "type": "CommandExecutionError",
@@ -153,16 +190,46 @@ class FakeAgent:
                 "details": problem,
             }
 
-    def _get_steps(self, node: dict[str, Any], ports: list[Any]) -> dict[str, Any]:
+    def _get_deploy_steps(self, node: dict[str, Any], ports: list[Any]) -> dict[str, Any]:
         self._node = node
-        return {"hardware_manager_version": VERSIONS}
+        return {"deploy_steps": [], "hardware_manager_version": self.versions}
 
-    def _clean(self, node: dict[str, Any], ports: list[Any], step: Any, clean_version: Any) -> Any:
-        if clean_version != VERSIONS:
-            raise LookupError("Hardware managers version mismatch")
+    def _get_clean_steps(self, node: dict[str, Any], ports: list[Any]) -> dict[str, Any]:
         self._node = node
+        return {"clean_steps": self.offered["clean"], "hardware_manager_version": dict(self.versions)}
+
+    def _get_service_steps(self, node: dict[str, Any], ports: list[Any]) -> dict[str, Any]:
+        self._node = node
+        return {"service_steps": self.offered["service"], "hardware_manager_version": dict(self.versions)}
+
+    def _clean(self, node: dict[str, Any], ports: list[Any], step: Any, clean_version: Any) -> dict[str, Any]:
+        return {"clean_result": self._take("clean", node, step, clean_version), "clean_step": step}
+
+    def _service(
+        self, node: dict[str, Any], ports: list[Any], step: Any, service_version: Any
+    ) -> dict[str, Any]:
+        return {"service_result": self._take("service", node, step, service_version), "service_step": step}
+
+    def _take(self, kind: str, node: dict[str, Any], step: Any, version: Any) -> Any:
+        self._node = node
+        if version != self.versions:
+            raise _Mismatch("Hardware managers version mismatch, reload agent with correct version")
+        name = step["step"]
+        if name in self.faults:
+            raise LookupError(self.faults[name])
+        if name not in [offered["step"] for offered in self.offered[kind]]:
+            raise LookupError(f"Could not find method {name}")
+        self.taken.append(Taken(kind, name, step.get("args") or {}, node["driver_info"]))
+        if not name.startswith("erase_devices"):
+            return None
         self.erased += [disk.name for disk in self.disks]
-        return {"clean_result": None, "clean_step": step}
+        return {disk.name: None for disk in self.disks} if name == "erase_devices" else None
+
+    def _finalize_rescue(self, rescue_password: str, *, hashed: bool) -> None:
+        """It ends after its answer, so that nobody reaches its API any more."""
+        if not hashed:
+            raise LookupError("what was sent is a password, not its hash")
+        self.rescued = rescue_password
 
     def _prepare_image(self, image_info: dict[str, Any], configdrive: str | None = None) -> dict[str, str]:
         disk = self._install_device()
@@ -186,15 +253,33 @@ class FakeAgent:
         return None
 
 
-_LONG = ("standby.prepare_image", "clean.execute_clean_step", "image.install_bootloader")
+class _Mismatch(Exception):
+    """The steps were listed by other hardware managers."""
+
+
+_LONG = (
+    "standby.prepare_image",
+    "clean.execute_clean_step",
+    "service.execute_service_step",
+    "image.install_bootloader",
+)
 _COMMANDS = {
-    "clean.get_clean_steps": "_get_steps",
+    "clean.get_clean_steps": "_get_clean_steps",
     "clean.execute_clean_step": "_clean",
-    "deploy.get_deploy_steps": "_get_steps",
+    "service.get_service_steps": "_get_service_steps",
+    "service.execute_service_step": "_service",
+    "deploy.get_deploy_steps": "_get_deploy_steps",
+    "rescue.finalize_rescue": "_finalize_rescue",
     "standby.prepare_image": "_prepare_image",
     "standby.sync": "_nothing",
     "image.install_bootloader": "_nothing",
 }
+
+
+def _step(name: str, interface: str, priority: int) -> dict[str, Any]:
+    flags = {"reboot_requested": False, "abortable": name != "write_image"}
+    step = {"step": name, "interface": interface, "priority": priority, **flags}
+    return step | ({"argsinfo": _ARGSINFO[name]} if name in _ARGSINFO else {})
 
 
 def _fault(status: int, words: str) -> httpx.Response:

@@ -42,27 +42,22 @@ class Instances:
         NotDeployable.
         """
         site = site or self._site()
+        host = _host(node, site)
         try:
-            host = site.host_for(node.facts())
             image = self._images.verified(host.image)
-        except (NoProfile, AmbiguousProfile, ImageError) as error:
+        except ImageError as error:
             raise NotDeployable(f"node '{node.name}': {error}") from error
         self._check_disk(node, host, image)
-        network = site.networks.get(host.network)
         private, public = _new_host_key()
-        instance = Instance(
-            uuid=str(uuid4()),
-            image=image.name,
-            sha512=image.sha512,
-            hostname=host.hostname or node.name,
-            address=host.address,
-            role=host.role.value if host.role else None,
-            ssh_host_key=public,
-            host=host.model_dump(mode="json"),
-            network=network.model_dump(mode="json") if network else None,
-            root_device=host.root_device.model_dump(exclude_none=True) if host.root_device else None,
-        )
-        return instance, {HOST_KEY: private}
+        return _instance(node, host, site, sha512=image.sha512, ssh_host_key=public), {HOST_KEY: private}
+
+    def adopted(self, node: Node) -> Instance:
+        """The instance of a host that runs already; raises NotDeployable.
+
+        What was written to its disk and its SSH host key are its own: nobody told the seed.
+        """
+        site = self._site()
+        return _instance(node, _host(node, site), site, sha512="", ssh_host_key="")
 
     def config_drive(self, node: Node) -> bytes:
         """The config drive of the node's instance; it holds the host's private key."""
@@ -97,9 +92,14 @@ class Instances:
         return event is not None and event.kind == HOME
 
     def settle(self, node: Node) -> None:
-        """The host has its private key, or is gone: the seed forgets the key."""
+        """The host has its private key: the seed forgets it."""
         with self._store.write() as tx:
             tx.secrets.drop(node.uuid, HOST_KEY)
+
+    def forget(self, node: Node) -> None:
+        """The host is gone, and all secrets that were made for it."""
+        with self._store.write() as tx:
+            tx.secrets.drop(node.uuid)
 
     def _site(self) -> Site:
         with self._store.read() as tx:
@@ -112,6 +112,29 @@ class Instances:
             choose_disk(node.inventory, host.root_device, image.virtual_size)
         except NoSuchDisk as error:
             raise NotDeployable(f"node '{node.name}': {error}") from error
+
+
+def _host(node: Node, site: Site) -> Host:
+    try:
+        return site.host_for(node.facts())
+    except (NoProfile, AmbiguousProfile) as error:
+        raise NotDeployable(f"node '{node.name}': {error}") from error
+
+
+def _instance(node: Node, host: Host, site: Site, *, sha512: str, ssh_host_key: str) -> Instance:
+    network = site.networks.get(host.network)
+    return Instance(
+        uuid=str(uuid4()),
+        image=host.image,
+        sha512=sha512,
+        hostname=host.hostname or node.name,
+        address=host.address,
+        role=host.role.value if host.role else None,
+        ssh_host_key=ssh_host_key,
+        host=host.model_dump(mode="json"),
+        network=network.model_dump(mode="json") if network else None,
+        root_device=host.root_device.model_dump(exclude_none=True) if host.root_device else None,
+    )
 
 
 def _new_host_key() -> tuple[Secret, str]:

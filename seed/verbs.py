@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from seed.lifecycle import NOT_BUILT, Transition, VerbRefused
 
-_CLEANING = ("boot_ramdisk", "erase_metadata", "leave_ramdisk")
+_CLEANING = ("boot_ramdisk", "list_clean_steps", "leave_ramdisk")
 
+RESCUE_PASSWORD = "rescue-password"  # noqa: S105 - the name under which its hash is kept
+
+# The secrets that a verb is to be given with it.
+SECRETS: dict[str, tuple[str, ...]] = {"rescue": (RESCUE_PASSWORD,)}
+
+# Those of the agent's own steps that are taken follow `list_clean_steps` or `list_service_steps`.
 STEPS: dict[str, tuple[str, ...]] = {
     "verifying": ("verify_credentials",),
+    "adopting": ("verify_credentials", "adopt_instance"),
     "inspecting": ("boot_ramdisk", "record_inventory", "leave_ramdisk"),
+    "testing": _CLEANING,
     "cleaning": _CLEANING,
     "deploying": (
         "check_image",
@@ -18,7 +26,17 @@ STEPS: dict[str, tuple[str, ...]] = {
         "boot_from_disk",
         "first_boot",
     ),
+    "servicing": ("boot_ramdisk", "list_service_steps", "boot_from_disk"),
+    "rescuing": ("boot_ramdisk", "finalize_rescue"),
+    "unrescuing": ("power_off", "boot_from_disk"),
     "deleting": ("power_off", "forget_instance", *_CLEANING),
+    "decommissioning": (
+        "boot_ramdisk",
+        "list_clean_steps",
+        "record_evidence",
+        "power_off",
+        "forget_instance",
+    ),
 }
 
 

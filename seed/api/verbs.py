@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from hwdrivers.credentials import Secret
 from seed.api.context import Context, Who, run_view
 from seed.instances import NotDeployable
 from seed.lifecycle import VerbRefused
@@ -19,11 +20,16 @@ AT_ONCE = 200  # nodes in one transaction: other writers wait for less than a se
 
 
 class Asked(BaseModel):
-    """Which nodes, by name or UUID, and what the steps are given."""
+    """Which nodes, by name or UUID, and what the steps are given; `secrets` appear in no run and no event."""
 
     model_config = ConfigDict(extra="forbid")
     nodes: tuple[str, ...] = Field(min_length=1)
     args: dict[str, Any] = {}
+    secrets: dict[str, SecretStr] = {}
+
+    def revealed(self) -> dict[str, Secret]:
+        """As steps take them."""
+        return {name: Secret(secret.get_secret_value()) for name, secret in self.secrets.items()}
 
 
 def routes(context: Context) -> APIRouter:
@@ -35,27 +41,28 @@ def routes(context: Context) -> APIRouter:
         """One row for each node: the run that was started, or why there is none."""
         rows = []
         for first in range(0, len(asked.nodes), AT_ONCE):
-            rows += _ask(context, asked.nodes[first : first + AT_ONCE], verb, who, asked.args)
+            rows += _ask(context, asked.nodes[first : first + AT_ONCE], verb, who, asked)
         return rows
 
     return router
 
 
-def _ask(
-    context: Context, keys: Sequence[str], verb: str, who: str, args: dict[str, Any]
-) -> list[dict[str, Any]]:
+def _ask(context: Context, keys: Sequence[str], verb: str, who: str, asked: Asked) -> list[dict[str, Any]]:
     with context.store.read() as tx:
         nodes = tx.nodes.named(keys)
     rows: dict[str, dict[str, Any]] = {key: {"node": key, "run": None, "error": None} for key in keys}
     requests = {}
     for key in rows:
         with _noting(rows[key]):
-            requests[key] = context.requests.prepare(_found(nodes, key), verb, who, args)
+            node, secrets = _found(nodes, key), asked.revealed()
+            requests[key] = context.requests.prepare(node, verb, who, asked.args, secrets)
     with context.store.write() as tx:
-        for key, request in requests.items():
-            with _noting(rows[key]):
-                run = context.requests.start(tx, request)
-                rows[key]["run"] = run_view(run) if run else None
+        answers = context.requests.start_all(tx, [*requests.values()])
+    for key, answer in zip(requests, answers, strict=True):
+        if isinstance(answer, Exception):
+            rows[key]["error"] = str(answer)
+        elif answer is not None:
+            rows[key]["run"] = run_view(answer)
     context.requests.wake()
     return list(rows.values())
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from hwdrivers.bmc import PowerState
 from hwdrivers.errors import BMCError
+from seed.advance import duration
 from seed.agent import AgentUnreachable, Command
 from seed.bmcs import BMCs
 from seed.ramdisk import Ramdisk
-from seed.step import Failed, Result, Waiting, Walk
+from seed.step import Complete, Failed, Result, Waiting, Walk
 
 SILENCE = timedelta(minutes=3)  # a busy machine may leave requests unanswered this long
 
@@ -36,21 +37,33 @@ class AgentCommand:
         name: str,
         params: Callable[[], dict[str, Any]],
         done: Callable[[Command], Result],
+        limit: timedelta | None = None,
     ) -> Result:
         """Waiting while it runs, `done(command)` when it succeeded, Failed with the agent's own words.
 
-        `params` is called only when the agent has not been told yet.
+        `params` is called only when the agent has not been told yet. `limit`: how long it may be seen
+        running, where that is less than the step's whole time.
         """
         try:
             command = self._ramdisk.once(walk, name, params)
         except AgentUnreachable as error:
             return self._silent(walk, name, error)
         if command.running:
-            walk.remember(heard=self._clock().isoformat(), silent=None)
-            return Waiting(f"the agent to finish {name}")
+            return self._running(walk, name, limit)
         if command.succeeded:
             return done(command)
+        if command.mismatched and walk.run.steps.count(walk.run.step or "") == 1:
+            again = walk.run.steps[walk.run.cursor : walk.run.cursor + 1]
+            return Complete("the agent is not the one that listed its steps: it is asked anew", then=again)
         return Failed(f"the agent failed at {name}: {command.error or command.status}")
+
+    def _running(self, walk: Walk, name: str, limit: timedelta | None) -> Result:
+        now = self._clock()
+        since = datetime.fromisoformat(walk.memo.get("since") or now.isoformat())
+        walk.remember(heard=now.isoformat(), since=since.isoformat(), silent=None)
+        if limit is not None and now - since > limit:
+            return Failed(f"the agent is still at {name} after {duration(limit)}")
+        return Waiting(f"the agent to finish {name}")
 
     def _silent(self, walk: Walk, name: str, error: AgentUnreachable) -> Result:
         """A machine without power explains the silence; one with power gets some time."""

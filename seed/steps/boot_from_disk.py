@@ -1,4 +1,4 @@
-"""Power-cycle the machine from the ramdisk into what is on its disk."""
+"""Power-cycle the machine into what is on its disk, from the ramdisk or whatever it runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class BootFromDisk:
         self._ramdisk = ramdisk
 
     def execute(self, walk: Walk) -> Result:
-        if "flushed" not in walk.memo:
+        if "flushed" not in walk.memo and self._ramdisk.agent(walk.node) is not None:
             self._flush(walk)
         self._ramdisk.forget(walk.node)
         with self._bmcs.open(walk.node) as bmc:

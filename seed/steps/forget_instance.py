@@ -1,4 +1,4 @@
-"""The instance is gone: what was declared for it is forgotten, and cleaning begins."""
+"""The instance is gone: what was declared for it is forgotten."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from seed.step import Complete, Result, Walk
 
 
 class ForgetInstance:
-    """Moves `deleting` on to `cleaning`."""
+    """Moves `deleting` on to `cleaning`; a machine that is decommissioned was cleaned before."""
 
     name = "forget_instance"
     timeout = timedelta(minutes=1)
@@ -20,5 +20,6 @@ class ForgetInstance:
         self._instances = instances
 
     def execute(self, walk: Walk) -> Result:
-        self._instances.settle(walk.node)
-        return Complete("instance forgotten", {"instance": None}, event="clean")
+        self._instances.forget(walk.node)
+        event = "clean" if walk.node.state == "deleting" else None
+        return Complete("instance forgotten", {"instance": None}, event=event)

@@ -11,14 +11,13 @@ from typing import Any
 from hwdrivers.inventory import Disk
 from profiles.hosts import RootDevice
 from pxe.images import ImageError, OSImage
-from seed.agent import Command
+from seed.agent import Command, agent_node
 from seed.images import Images
 from seed.instances import Instances
 from seed.model import Instance
 from seed.ramdisk import Ramdisk
 from seed.step import Complete, Failed, Result, Walk
 from seed.steps.agent_command import AgentCommand
-from seed.steps.erase_metadata import agent_node
 from seed.steps.identity import NoSuchDisk, choose_disk, describe, mismatch
 
 

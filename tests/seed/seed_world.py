@@ -42,23 +42,34 @@ from seed.requests import Requests
 from seed.reservations import Reservations
 from seed.rollouts import Rollouts
 from seed.step import Step
+from seed.steps.adopt_instance import AdoptInstance
 from seed.steps.agent_command import AgentCommand
+from seed.steps.agent_step import AgentStep
 from seed.steps.boot_from_disk import BootFromDisk
 from seed.steps.boot_ramdisk import BootRamdisk
 from seed.steps.check_image import CheckImage
-from seed.steps.erase_metadata import EraseMetadata
+from seed.steps.finalize_rescue import FinalizeRescue
 from seed.steps.first_boot import FirstBoot
 from seed.steps.forget_instance import ForgetInstance
+from seed.steps.hold import Hold
 from seed.steps.install_bootloader import InstallBootloader
 from seed.steps.leave_ramdisk import LeaveRamdisk
+from seed.steps.list_steps import ListSteps
 from seed.steps.power_off import PowerOff
+from seed.steps.record_evidence import RecordEvidence
 from seed.steps.record_inventory import RecordInventory
+from seed.steps.restore_power import RestorePower
 from seed.steps.verify_credentials import VerifyCredentials
+from seed.steps.wait import Wait
 from seed.steps.write_image import WriteImage
 from seed.store import Store
+from seed.wanted_steps import WantedStep
 
 BASE_URL = "http://10.0.0.1:8080"
 KEY = Fernet.generate_key()
+KINDS = ("clean", "service")  # of the agent's own steps
+PRIORITIES = {"deploy.erase_devices_metadata": 10, "deploy.erase_devices": 0}
+BURN_IN = (WantedStep(step="burnin_cpu", args={"agent_burnin_cpu_timeout": 60}),)
 
 
 class Killed(BaseException):
@@ -176,7 +187,7 @@ class World:
         reservations = Reservations(fused, self.folder / "dnsmasq.hosts", lambda: None)
         ramdisk = Ramdisk(fused, lambda agent, token: self._agent(agent, token, fuse), clock=self.clock)
         bmcs = BMCs(fused, lambda endpoint: self._bmc(endpoint, fuse))
-        steps = self._steps(bmcs, ramdisk, reservations)
+        steps = self._steps(fused, bmcs, ramdisk, reservations)
         self.conductor = Conductor(
             fused,
             ironic_39(),
@@ -241,22 +252,34 @@ class World:
         app = operators_api.create(context)
         return Face(app, "http://seed/v1", headers={"X-Undercloud-User": "alice"})
 
-    def _steps(self, bmcs: BMCs, ramdisk: Ramdisk, reservations: Reservations) -> tuple[Step, ...]:
+    def _steps(
+        self, store: Store, bmcs: BMCs, ramdisk: Ramdisk, reservations: Reservations
+    ) -> tuple[Step, ...]:
         agent = AgentCommand(bmcs, ramdisk, clock=self.clock)
         return (
             VerifyCredentials(bmcs),
             BootRamdisk(bmcs, ramdisk, self.images, reservations.refresh),
             RecordInventory(ramdisk),
             LeaveRamdisk(bmcs, ramdisk, keep=self.fast_track),
-            EraseMetadata(ramdisk, agent),
             CheckImage(self.images),
             WriteImage(ramdisk, agent, self.images, self.instances),
             InstallBootloader(agent),
             BootFromDisk(bmcs, ramdisk),
             FirstBoot(bmcs, self.instances),
             PowerOff(bmcs, ramdisk),
+            RestorePower(bmcs),
             ForgetInstance(self.instances),
+            AdoptInstance(bmcs, self.instances),
+            RecordEvidence(ramdisk),
+            FinalizeRescue(store, ramdisk, self._answers_ssh),
+            Hold(store),
+            Wait(ramdisk, clock=self.clock),
+            *(ListSteps(ramdisk, kind, priorities=PRIORITIES, burn_in=BURN_IN) for kind in KINDS),
+            *(AgentStep(ramdisk, agent, kind, abortable=may) for kind in KINDS for may in (True, False)),
         )
+
+    def _answers_ssh(self, address: str) -> bool:
+        return any(machine.address == address and machine.agent.rescued for machine in self.machines)
 
     def _plain(self, endpoint: Endpoint) -> BMC:
         for machine in self.machines:
@@ -299,6 +322,26 @@ class World:
         site = {"networks": {"provisioning": {"cidr": "10.0.0.0/24"}}, "hosts": list(hosts) or [plain]}
         with self.store.write() as tx:
             tx.documents.put_site(Site.model_validate(site))
+
+    def ask_all(self, verb: str, **asked: Any) -> list[dict[str, Any]]:
+        """Have the operator's face take a verb for all machines, with args and secrets."""
+        nodes = [machine.name for machine in self.machines]
+        answer = self.operator.post(f"/verbs/{verb}", json={"nodes": nodes, **asked})
+        assert answer.status_code == 202, answer.text
+        rows: list[dict[str, Any]] = answer.json()
+        return rows
+
+    def ask_with(self, verb: str, *steps: str) -> None:
+        """Have a verb taken with the agent's steps, written as the command takes them."""
+        documents = [WantedStep.parse(step).model_dump() for step in steps]
+        rows = self.ask_all(verb, args={"steps": documents})
+        assert [row["error"] for row in rows] == [None] * len(rows)
+
+    def take(self, verb: str, *steps: str) -> Node:
+        """The same, and everything that follows from it."""
+        self.ask_with(verb, *steps)
+        self.settle()
+        return self.node()
 
     def ask(self, verb: str, machine: Machine | None = None) -> httpx.Response:
         """Have the operator's face take a verb."""
