@@ -144,7 +144,7 @@ class Advance:
         last = f"; last seen {event.at:%H:%M:%S} UTC: {event.message}" if event else ""
         message = f"{run.step}: {result.reason}{last}"
         change.say("step.failed", message, step=run.step)
-        change.facts["last_error"] = message
+        self._break_off(change, message)
         self._go(change, "fail")
         change.end(RunState.FAILED, message, self._clock())
 
@@ -163,10 +163,16 @@ class Advance:
 
     def _abort(self, change: Change, who: str) -> None:
         message = f"aborted by {who} at {change.run.step}"
-        change.facts["last_error"] = message
+        self._break_off(change, message)
         by_abort = self._lifecycle.allows(change.node.state, "abort")
         self._go(change, "abort" if by_abort else "fail", who)
         change.end(RunState.ABORTED, message, self._clock())
+
+    def _break_off(self, change: Change, message: str) -> None:
+        """Power is as the walk left it, whichever way that is, unless it was to restore what was expected."""
+        change.facts["last_error"] = message
+        if change.run.return_to is not None:
+            change.facts["expected_power"] = None
 
     def _arrival(self, change: Change) -> str:
         """The event that leads to where the run returns to; a retired node is not made available again."""

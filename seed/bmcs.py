@@ -1,14 +1,24 @@
-"""The BMC of a node, opened for the length of one step."""
+"""The BMC of a node, opened for the length of one step, or of one look."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import BMC, Endpoint
-from seed.model import Node
 from seed.store import Store
+
+
+class HasBMC(Protocol):
+    """What is to be known of a node to speak to its BMC."""
+
+    @property
+    def bmc(self) -> str: ...
+
+    @property
+    def credentials(self) -> str: ...
 
 
 class BMCs:
@@ -19,7 +29,7 @@ class BMCs:
         self._connect = connect
 
     @contextmanager
-    def open(self, node: Node) -> Iterator[BMC]:
+    def open(self, node: HasBMC) -> Iterator[BMC]:
         """A conversation with the node's BMC; raises BMCError, or NotFound for its credentials."""
         with self._store.read() as tx:
             credentials = tx.credentials.get(node.credentials)

@@ -1,0 +1,216 @@
+"""The power sync: look at the power of every node that nobody works on, and tell where it is not as left.
+
+One seed of those that share a store sweeps. A node with a run, or in maintenance, is left alone: whoever
+works there knows better. What a BMC says is worth nothing if a run began, or anything changed, meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from hwdrivers.bmc import PowerState
+from hwdrivers.credentials import Credentials
+from hwdrivers.errors import BMCError
+from seed.bmcs import BMCs
+from seed.errors import StoreFailed
+from seed.lifecycle import Lifecycle
+from seed.model import Watched
+from seed.pauses import Pauses
+from seed.power_drift import Finding, drifted, judge
+from seed.silence import Silence
+from seed.store import Store, Transaction
+from seed.store.errors import NotFound, WrongKey
+
+log = logging.getLogger(__name__)
+
+WHO = LEASE = "power sync"
+VERB = "restore power"
+STEPS = ("restore_power",)
+GRACE = timedelta(minutes=1)  # how much longer than two sweeps a seed may be silent before another sweeps
+TOGETHER = 48  # answers saved in one transaction
+UNSAVED = 5.0  # seconds that answers wait for those of slower BMCs
+SPREAD = 10.0  # seconds within which the first sweep begins: seeds are started together
+LONGEST = timedelta(hours=1)  # between two attempts to restore the power of one node
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a BMC said, or why there is nothing to tell; the node as it stood when it was asked."""
+
+    node: Watched
+    said: PowerState | BMCError | NotFound
+    login: Credentials | None
+
+
+class PowerSync:
+    """Sweeps the fleet; `running` has it done every `interval` seconds."""
+
+    def __init__(
+        self,
+        store: Store,
+        lifecycle: Lifecycle,
+        bmcs: BMCs,
+        wake: Callable[[], None],
+        *,
+        name: str = "seed",
+        interval: float = 60,
+        at_once: int = 32,
+        faulty_after: int = 3,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        randomness: Callable[[], float] = random.random,
+    ) -> None:
+        """`interval` in seconds, 0: never; `at_once`: conversations; `faulty_after`: sweeps without an
+        answer; `name` is this seed's, `wake` has its conductor look at what was started."""
+        self._store = store
+        self._bmcs = bmcs
+        self._wake = wake
+        self._name = name
+        self._interval = timedelta(seconds=interval)
+        self._at_once = at_once
+        self._clock = clock
+        self._random = randomness
+        self._besides = lifecycle.terminal | {lifecycle.initial}
+        self._silence = Silence(faulty_after, self._interval, clock)
+        self._restored = Pauses(self._interval, LONGEST, clock)
+        self._leads_until = datetime.min.replace(tzinfo=UTC)
+        self._ended = threading.Event()
+
+    # -- the loop ----------------------------------------------------------------------------------
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Sweep again and again in a thread of its own; on the way out, what is being asked is finished."""
+        if not self._interval:
+            yield
+            return
+        thread = threading.Thread(target=self._serve, name="power sync")
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            thread.join()
+            with self._store.write() as tx:
+                tx.leases.give_up(LEASE, self._name)
+
+    def _serve(self) -> None:
+        pause = min(self._interval.total_seconds(), SPREAD) * self._random()
+        while not self._ended.wait(pause):
+            began = self._clock()
+            try:
+                self.sweep()
+            except (StoreFailed, WrongKey) as error:
+                log.warning("the nodes' power was not looked at: %s", error)
+            except Exception:  # what broke one sweep must not end all later ones
+                log.exception("the nodes' power was not looked at")
+            pause = max(0.0, (began + self._interval - self._clock()).total_seconds())
+
+    def _leads(self) -> bool:
+        """Whether this is the seed that sweeps; its lease is renewed when half of it is over."""
+        now, span = self._clock(), 2 * self._interval + GRACE
+        if self._leads_until - now > span / 2:
+            return True
+        with self._store.write() as tx:
+            mine = tx.leases.take(LEASE, self._name, now + span)
+        self._leads_until = now + span if mine else now
+        return mine
+
+    # -- one sweep ---------------------------------------------------------------------------------
+
+    def sweep(self) -> None:
+        """Ask every BMC once, in any order, and save what is new; nothing where another seed sweeps."""
+        if not self._leads():
+            return
+        with self._store.read() as tx:
+            nodes = tx.fleet.watched(self._besides)
+            due = self._silence.due(nodes, lambda name: _login(tx, name))
+        for answers in self._answers(sorted(due, key=lambda _: self._random())):
+            if not self._leads():
+                return
+            self._save(answers)
+
+    def _answers(self, uuids: Sequence[str]) -> Iterator[list[Answer]]:
+        """Some dozen at a time, as they come; a slow BMC keeps one thread, and nobody else waiting."""
+        todo, got = iter(uuids), list[Answer]()
+        with ThreadPoolExecutor(self._at_once, thread_name_prefix="power") as pool:
+
+            def ask(some: Iterable[str]) -> set[Future[Answer | None]]:
+                return set() if self._ended.is_set() else {pool.submit(self._ask, uuid) for uuid in some}
+
+            asked = ask(islice(todo, self._at_once))
+            while asked:
+                done, asked = wait(asked, UNSAVED, FIRST_COMPLETED)
+                asked |= ask(islice(todo, len(done)))
+                got += [answer for future in done if (answer := future.result())]
+                if len(got) >= TOGETHER or not done or not asked:
+                    yield got
+                    got = []
+
+    def _ask(self, uuid: str) -> Answer | None:
+        """None: somebody works on the node by now, or its driver is broken."""
+        with self._store.read() as tx:
+            found = tx.fleet.watched(self._besides, [uuid])
+            login = _login(tx, found[0].credentials) if found else None
+        if not found:
+            return None
+        try:
+            with self._bmcs.open(found[0]) as bmc:
+                return Answer(found[0], bmc.power_state(), login)
+        except (BMCError, NotFound) as error:
+            return Answer(found[0], error, login)
+        except (StoreFailed, WrongKey):
+            raise
+        except Exception:
+            log.exception("node '%s': its power cannot be read", found[0].name)
+            return None
+
+    # -- what was answered -------------------------------------------------------------------------
+
+    def _save(self, answers: Sequence[Answer]) -> None:
+        news = {answer.node.uuid: (answer.node, self._finding(answer)) for answer in answers}
+        news = {uuid: (node, finding) for uuid, (node, finding) in news.items() if finding}
+        if not news:
+            return
+        with self._store.write() as tx:
+            now = {node.uuid: node for node in tx.fleet.watched(self._besides, list(news))}
+            for uuid, (node, finding) in news.items():
+                if now.get(uuid) == node:
+                    self._record(tx, node, finding)
+        if any(finding.restore for _, finding in news.values()):
+            self._wake()
+
+    def _finding(self, answer: Answer) -> Finding:
+        node, said = answer.node, answer.said
+        if not isinstance(said, PowerState):
+            return self._silence.silent(node, said, answer.login)
+        self._silence.heard(node.uuid)
+        if not drifted(node, said):
+            self._restored.end(node.uuid)
+        finding = judge(node, said)
+        finding.restore = finding.restore and self._restored.over(node.uuid)
+        return finding
+
+    def _record(self, tx: Transaction, node: Watched, finding: Finding) -> None:
+        tx.nodes.update(node.uuid, **finding.facts)
+        for kind, message in finding.events:
+            tx.events.add(kind, message, node=node.uuid, who=WHO)
+        if finding.restore:
+            run = tx.runs.open(node.uuid, VERB, WHO, STEPS)
+            self._restored.add(node.uuid)
+            message = f"{node.expected_power} is to be restored"
+            tx.events.add("power.restore", message, node=node.uuid, run=run.id, who=WHO)
+
+
+def _login(tx: Transaction, name: str) -> Credentials | None:
+    try:
+        return tx.credentials.get(name)
+    except NotFound:
+        return None
