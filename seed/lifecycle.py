@@ -18,9 +18,6 @@ import networkx as nx
 
 PHASES = ("enrol", "provision", "maintain", "decommission")
 
-# Verbs of the graph that this release refuses.
-NOT_BUILT = frozenset({"adopt", "clean", "decommission", "rescue", "service", "test", "unrescue"})
-
 # Verbs that no path takes: `adopt` says that a machine runs its host already, which only a person can know.
 CLAIMS = frozenset({"adopt"})
 
@@ -120,7 +117,7 @@ class Lifecycle:
         return (state, event) in self._by_source
 
     def verbs(self, state: str) -> tuple[str, ...]:
-        """What an operator can ask of a node in `state`, in this release."""
+        """What an operator can ask of a node in `state`."""
         return self._verbs.get(state, ())
 
     @cached_property
@@ -172,7 +169,7 @@ class Lifecycle:
 
     @cached_property
     def _offered(self) -> tuple[Transition, ...]:
-        return tuple(e for e in self.transitions if e.kind == "verb" and e.event not in NOT_BUILT)
+        return tuple(edge for edge in self.transitions if edge.kind == "verb")
 
 
 def _cheapest(ways: nx.DiGraph[str], source: str, target: str) -> tuple[Transition, ...] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seed.lifecycle import NOT_BUILT, Transition, VerbRefused
+from seed.lifecycle import Transition
 
 _CLEANING = ("boot_ramdisk", "list_clean_steps", "leave_ramdisk")
 
@@ -41,7 +41,5 @@ STEPS: dict[str, tuple[str, ...]] = {
 
 
 def steps_for(transition: Transition) -> tuple[str, ...]:
-    """The steps that `transition` starts; () when it just moves the node. Raises VerbRefused."""
-    if transition.event in NOT_BUILT:
-        raise VerbRefused(f"'{transition.event}' is in the graph but not built yet in this release")
+    """The steps that `transition` starts; () when it just moves the node."""
     return STEPS.get(transition.target, ())

@@ -13,7 +13,7 @@ from bootstrap.cli.console import CommandError, client, out, show_json
 from bootstrap.client import Client
 from pxe.process import ToolMissing, require, run
 from seed.drawing import Position, dot, mermaid, sort
-from seed.lifecycle import NOT_BUILT, Lifecycle, Transition, ironic_39
+from seed.lifecycle import Lifecycle, Transition, ironic_39
 
 app = typer.Typer(help="The graph that every node walks.", no_args_is_help=True)
 
@@ -147,7 +147,6 @@ def _verb(lifecycle: Lifecycle, edge: Transition, position: Position | None) -> 
     landing = lifecycle.landing(edge)
     goes = f"→ {edge.target}" + (f" ⇒ {landing}" if landing != edge.target else "")
     notes = [Text("destroys data", "red")] if edge.destructive else []
-    notes += [Text("not built in this release", "dim")] if edge.event in NOT_BUILT else []
     verb = (f"{edge.event:14}", "bold red" if edge.destructive else "bold")
     line = Text.assemble(
         (f"    {_mark(edge, position):2}", "bold blue"), verb, f"{goes:37}", Text("; ").join(notes)

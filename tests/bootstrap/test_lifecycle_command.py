@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from bootstrap.cli import app
 from seed.drawing import BLUE, HERE
-from seed.lifecycle import NOT_BUILT, ironic_39
+from seed.lifecycle import ironic_39
 from seed.store import Store
 
 GRAPH = ironic_39()
@@ -116,7 +116,6 @@ def test_text_names_each_state_and_under_it_all_that_leaves_it() -> None:
         (line,) = (line for line in found[edge.source] if line.split()[0] == edge.event)
         assert f"→ {edge.target}" in line
         assert ("destroys data" in line) == edge.destructive
-        assert ("not built" in line) == (edge.event in NOT_BUILT)
     assert "\x1b" not in text
     assert "▶" not in text
     assert [line for line in text.splitlines() if line.endswith(" ")] == []

@@ -11,10 +11,9 @@ import networkx as nx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from seed_world import World
 
 from seed.lifecycle import CLAIMS, ONWARD, PHASES, Lifecycle, Transition, VerbRefused, ironic_39, one_hop
-from seed.verbs import NOT_BUILT, STEPS, steps_for
+from seed.verbs import STEPS
 
 GRAPH = ironic_39()
 STATES = sorted(GRAPH.graph)
@@ -245,26 +244,7 @@ def test_a_table_that_contradicts_itself_is_refused() -> None:
         Lifecycle((transition("a", "go", "b"), transition("a", "go", "c")))
 
 
-def test_every_verb_is_built_or_said_not_to_be() -> None:
+def test_every_verb_is_built() -> None:
     for edge in VERBS:
         begins = edge.target in GRAPH.transient and not GRAPH.allows(edge.target, "resume")
-        if begins:
-            assert edge.event in NOT_BUILT or STEPS[edge.target]
-
-
-MISSING = {edge.event: edge for edge in reversed(VERBS) if edge.event in NOT_BUILT}
-
-
-@pytest.mark.parametrize("edge", MISSING.values(), ids=lambda edge: edge.event)
-def test_a_verb_that_is_not_built_refuses_and_changes_nothing(world: World, edge: Transition) -> None:
-    with pytest.raises(VerbRefused, match="not built yet"):
-        steps_for(edge)
-    assert edge.event not in GRAPH.verbs(edge.source)
-    world.at(edge.source)
-    before, events = world.node(), world.events()
-    answer = world.ask(edge.event)
-    assert answer.status_code == 409
-    assert "not built yet" in answer.json()["detail"]
-    assert world.node() == before
-    assert world.events() == events
-    assert world.runs() == []
+        assert not begins or STEPS[edge.target]
