@@ -25,6 +25,7 @@ from seed.images import Images
 from seed.instances import Instances
 from seed.lifecycle import ironic_39
 from seed.model import Agent
+from seed.power_sync import PowerSync
 from seed.ramdisk import Ramdisk
 from seed.requests import Requests
 from seed.reservations import Reservations
@@ -60,6 +61,7 @@ class Seed:
     store: Store
     conductor: Conductor
     reservations: Reservations
+    power_sync: PowerSync
     operators: FastAPI
     machines: FastAPI
 
@@ -115,11 +117,15 @@ def compose(
         rollouts=rollouts,
         announce=reservations.refresh,
     )
+    power_sync = PowerSync(
+        store, lifecycle, bmcs, conductor.wake, name=config.name, **config.power_sync.model_dump()
+    )
     boot = Boot(store, images, base_url, config.ramdisk.kernel_arguments)
     return Seed(
         store,
         conductor,
         reservations,
+        power_sync,
         operators.create(context),
         machines.create(store, boot, images, ramdisk, instances, base_url, conductor.wake),
     )

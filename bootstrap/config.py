@@ -17,6 +17,7 @@ from pxe.dnsmasq import ProvisioningNetwork
 from seed.wanted_steps import WantedStep
 
 DEFAULT_HTTP_PORT = 8080
+SHORTEST_INTERVAL = 1  # second, between two sweeps of the nodes' power
 DATABASE = "postgresql://USER@HOST:PORT/NAME or postgresql:///NAME?host=/run/postgresql"
 DEFAULT_PATH = Path("/etc/undercloud/undercloud.yaml")
 IMAGES_DIR = Path(os.environ.get("UNDERCLOUD_IMAGES", "/var/lib/undercloud/images"))
@@ -118,6 +119,26 @@ class Limits(Strict):
         return {"ramdisk boot": self.ramdisk_boots, "image write": self.image_writes}
 
 
+class PowerSyncConfig(Strict):
+    """How often the nodes' power is looked at, in seconds (0: never), and how many BMCs are asked at once.
+
+    A BMC that did not answer in `faulty_after` sweeps makes its node faulty.
+    """
+
+    interval: float = Field(default=60, ge=0, le=86_400)
+    at_once: int = Field(default=32, ge=1, le=1000)
+    faulty_after: int = Field(default=3, ge=1)
+
+    @field_validator("interval")
+    @classmethod
+    def _not_restless(cls, interval: float) -> float:
+        if 0 < interval < SHORTEST_INTERVAL:
+            raise ValueError(
+                f"{interval} s would keep BMCs busy; 0 (never), or {SHORTEST_INTERVAL} s at least"
+            )
+        return interval
+
+
 class Config(Strict):
     """All of `undercloud.yaml`. Without `database` the store is a file in `state_dir`."""
 
@@ -130,6 +151,7 @@ class Config(Strict):
     ramdisk: RamdiskConfig = RamdiskConfig()
     fast_track: bool = True
     limits: Limits = Limits()
+    power_sync: PowerSyncConfig = PowerSyncConfig()
     clean_priorities: dict[StepName, NonNegativeInt] = Field(default_factory=dict)
     burn_in: tuple[WantedStep, ...] = BURN_IN
 

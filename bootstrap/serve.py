@@ -46,6 +46,7 @@ def serve(config: Config) -> None:
         stack.enter_context(leading[0])
         stack.enter_context(_conducting(seed.conductor))
         stack.enter_context(seed.store.listening(seed.conductor.wake))
+        stack.enter_context(seed.power_sync.running())
         asyncio.run(_listen(config, seed))
 
 

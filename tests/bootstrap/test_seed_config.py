@@ -44,6 +44,10 @@ socket: /run/undercloud/seed.sock
             ("socket:", "database_password_file: /pass\nsocket:"),
             "1: document: database_password_file: there is no `database` that it could be for",
         ),
+        (
+            ("socket:", "power_sync: {interval: 0.1}\nsocket:"),
+            "6: power_sync.interval: 0.1 s would keep BMCs busy; 0 (never), or 1 s at least",
+        ),
         *(
             (("socket:", f"database: {url}\nsocket:"), f"6: database: {told}")
             for url, told in (
