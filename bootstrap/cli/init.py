@@ -72,7 +72,7 @@ def init(
     if before is None or interface or cidr or dhcp_range or http_port:
         present = before.provisioning if before else None
         changes["provisioning"] = _provisioning(present, interface, cidr, dhcp_range, http_port)
-    config = _configuration({**(dict(before) if before else {}), **changes})
+    config = configuration({**(dict(before) if before else {}), **changes})
     check_interface(config.provisioning)
     if pid(config) is None or (before and before.provisioning.http_port != config.provisioning.http_port):
         check_port(config.provisioning)
@@ -93,7 +93,8 @@ def init(
     )
 
 
-def _configuration(values: dict[str, Any]) -> Config:
+def configuration(values: dict[str, Any]) -> Config:
+    """The configuration with these values; raises CommandError naming the option that is wrong."""
     try:
         return Config(**values)
     except ValueError as error:

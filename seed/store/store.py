@@ -19,6 +19,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, TimeoutError
 
 from seed.errors import StoreFailed
+from seed.store.copying import copy
 from seed.store.credentials import CredentialTable
 from seed.store.database import Intent, words
 from seed.store.documents import Documents
@@ -141,6 +142,11 @@ class Store:
     def listening(self, heard: Callable[[], None]) -> AbstractContextManager[None]:
         """Call `heard`, in a thread of its own, whenever another seed announced something or may have."""
         return self._database.listening(heard)
+
+    def copy_to(self, other: Store) -> int:
+        """Copy every row into a store that has none, and return their number; raises StoreFailed."""
+        with self._begin(Intent.WRITE) as old, other._begin(Intent.WRITE) as new:
+            return copy(old, new)
 
     def close(self) -> None:
         self._database.engine.dispose()

@@ -14,6 +14,9 @@ import pytest
 from cryptography.fernet import Fernet
 from namespaces import SEED, Cable
 from postgres_server import PostgresServer, running
+from typer.testing import CliRunner
+
+from bootstrap.cli import app
 
 pytestmark = pytest.mark.skipif(namespaces.why_not() is not None, reason=str(namespaces.why_not()))
 
@@ -29,29 +32,37 @@ class Site:
     def key(self) -> Path:
         return self.folder / "state" / "secrets.key"
 
-    def types(self, *words: str) -> subprocess.CompletedProcess[str]:
-        config = str(self.folder / "undercloud.yaml")
-        argv = self.cable.argv(sys.executable, "-m", "bootstrap", "--config", config, *words)
-        return subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120
-        )
+    def types(self, *words: str) -> tuple[int, str, str]:
+        """Exit code, output and errors. What looks at this machine's network is typed inside of it."""
+        command = ["--config", str(self.folder / "undercloud.yaml"), *words]
+        if words[0] == "init":
+            argv = self.cable.argv(sys.executable, "-m", "bootstrap", *command)
+            typed = subprocess.run(
+                argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120
+            )
+            return typed.returncode, typed.stdout, typed.stderr
+        done = CliRunner().invoke(app, command)
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.exit_code, done.stdout, done.stderr
 
     def does(self, *words: str) -> str:
-        done = self.types(*words)
-        assert (done.returncode, done.stderr) == (0, ""), done.stderr
-        return done.stdout
+        code, said, complained = self.types(*words)
+        assert (code, complained) == (0, ""), complained
+        return said
 
     def refused(self, *words: str) -> str:
         """What stands after `error: `, which is one line, alone, with exit code 1."""
-        done = self.types(*words)
-        lines = done.stderr.splitlines()
-        assert done.returncode == 1 and len(lines) == 1 and lines[0].startswith("error: "), done.stderr
+        code, _, complained = self.types(*words)
+        lines = complained.splitlines()
+        assert code == 1 and len(lines) == 1 and lines[0].startswith("error: "), complained
         return lines[0].removeprefix("error: ")
 
-    def init(self, url: str) -> tuple[str, ...]:
+    def init(self, url: str | None = None) -> tuple[str, ...]:
         paths = {"state-dir": "state", "images-dir": "images", "socket": "seed.sock"}
         options = [word for key, name in paths.items() for word in (f"--{key}", str(self.folder / name))]
-        return ("init", "--yes", "--interface", SEED, *options, "--database", url)
+        shared = ("--database", url) if url else ()
+        return ("init", "--yes", "--interface", SEED, *options, *shared)
 
     def nodes(self) -> list[str]:
         return [node["name"] for node in json.loads(self.does("node", "list", "-o", "json"))]
@@ -104,6 +115,20 @@ def test_a_server_that_goes_and_comes_back(server: PostgresServer, one: Site) ->
     assert one.refused("node", "list").startswith("the store does not answer: ")
     server.start()
     assert one.nodes() == []
+
+
+def test_a_store_is_copied_into_a_database_and_the_seed_goes_over(server: PostgresServer, one: Site) -> None:
+    one.does(*one.init())
+    password = one.folder / "password"
+    password.write_text("c0rrect-horse-battery")
+    one.does("credentials", "add", "rack1", "--username", "a", "--password-file", str(password))
+    one.does("node", "enroll", "ipmi://10.0.0.5", "--credentials", "rack1", "--name", "one")
+    url = server.url(server.create())
+    assert one.refused("seed", "copy-store", url).startswith("stop the seeds that work on this store first: ")
+    one.does("seed", "stop")
+    assert f"Next: undercloud init --database '{url}'" in one.does("seed", "copy-store", url)
+    one.does(*one.init(url))
+    assert one.nodes() == ["one"]
 
 
 def test_init_without_the_database_changes_nothing(server: PostgresServer, one: Site) -> None:

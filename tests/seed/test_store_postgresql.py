@@ -16,6 +16,8 @@ from cryptography.fernet import Fernet
 from postgres_server import PostgresServer, running
 from store_places import KEY, Places
 
+from hwdrivers.address import BMCAddress
+from seed.declarations import new_node
 from seed.errors import StoreFailed
 from seed.store import Store
 
@@ -210,6 +212,27 @@ def test_an_announcement_comes_with_what_was_saved_or_not_at_all(a_seed: MakeSto
             assert heard.nothing
         heard.wait()
         assert messages(two) == ["saved"]
+        assert heard.nothing
+
+
+def test_a_run_that_becomes_due_is_announced(a_seed: MakeStore) -> None:
+    one, two, heard = a_seed(), a_seed(), Heard()
+    node = new_node(BMCAddress.parse("ipmi://192.0.2.1"), "rack", "node-1", ())
+    with one.write() as tx:
+        tx.nodes.add(node)
+    with two.listening(heard):
+        heard.wait()
+        with one.write() as tx:
+            run = tx.runs.open(node.uuid, "manage", "alice", ("verify_credentials",), return_to="manageable")
+        heard.wait()
+        with one.write() as tx:
+            tx.runs.wake(node.uuid)
+        heard.wait()
+        with one.write() as tx:
+            tx.runs.save([run])
+        heard.wait()
+        with one.read() as tx:
+            assert tx.runs.live(node.uuid) is not None
         assert heard.nothing
 
 
