@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache, partial
 from typing import Any
 
 from profiles.hosts import Host, Network, State
@@ -46,6 +47,7 @@ class Planner:
         self._site = site
         self._hosts = hosts
         self._seen = seen
+        self._between = cache(partial(lifecycle.path, cost=estimates.cost(seen.spans)))
 
     def plan(self, targets: Iterable[str] = (), options: Options | None = None) -> Plan:
         """Raises NotFound for a target that is no enrolled node, or that no declared host matches."""
@@ -131,18 +133,17 @@ class Planner:
 
     def _path(self, node: Node, wanted: State) -> tuple[Transition, ...]:
         """The verbs to `wanted`; a machine that gets a host is inspected first, where that costs no data."""
-        graph, weigh = self._lifecycle, estimates.cost(self._seen.spans)
-        path = graph.path(node.state, wanted, weigh)
+        path = self._between(node.state, wanted)
         if node.inventory is not None or not any(edge.target == DEPLOYS for edge in path):
             return path
         try:
-            before = graph.path(node.state, State.MANAGEABLE, weigh)
+            before = self._between(node.state, State.MANAGEABLE)
         except VerbRefused:
             return path
         if any(edge.destructive for edge in before):
             return path
-        look = graph.follow(State.MANAGEABLE, "inspect")
-        return (*before, look, *graph.path(State.MANAGEABLE, wanted, weigh))
+        look = self._lifecycle.follow(State.MANAGEABLE, "inspect")
+        return (*before, look, *self._between(State.MANAGEABLE, wanted))
 
     def _lasting(self, path: Iterable[Transition]) -> list[str]:
         """The verbs that start a run; the others move a node at once."""

@@ -142,9 +142,10 @@ class Rollouts:
         counts = tx.rollouts.counts(rollout.id)[rollout.id]
         if counts[RowState.RUNNING] or counts[RowState.PENDING]:
             return
-        good = counts[RowState.DONE] == sum(counts.values())
-        state = RolloutState.DONE if good else RolloutState.FAILED
-        if rollout.state is RolloutState.STOPPING:
+        state = RolloutState.FAILED
+        if counts[RowState.DONE] == sum(counts.values()):
+            state = RolloutState.DONE
+        elif rollout.state is RolloutState.STOPPING:
             state = RolloutState.STOPPED
         words = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
         tx.rollouts.move(rollout.id, state, why_not, ended=True)

@@ -17,8 +17,10 @@ from bootstrap.cli import (
     init,
     lifecycle,
     node,
+    plan,
     profiles,
     report,
+    rollout,
     seed,
 )
 from bootstrap.cli.console import Commands
@@ -45,9 +47,9 @@ def main(
     ctx.obj = config
 
 
-for command in (init, discover, events, handoff, report):
+for command in (init, discover, plan, events, handoff, report):
     command.register(app)
-for group in (credentials, image, lifecycle, node, profiles, seed):
+for group in (credentials, image, lifecycle, node, profiles, rollout, seed):
     app.add_typer(group.app, name=group.__name__.rsplit(".", 1)[-1])
 for plugin in entry_points(group="undercloud.commands"):
     app.add_typer(plugin.load(), name=plugin.name)
