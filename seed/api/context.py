@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Header
@@ -66,7 +67,6 @@ def summary_view(row: dict[str, Any], lifecycle: Lifecycle) -> dict[str, Any]:
 
 def run_view(run: Run) -> dict[str, Any]:
     """A run as JSON, without what its steps remember."""
-    view = asdict(run)
-    del view["memo"]
-    view["step"] = run.step
-    return view
+    view = {name: value for name, value in vars(run).items() if name != "memo"}
+    times = {name: value.isoformat() for name, value in view.items() if isinstance(value, datetime)}
+    return {**view, **times, "step": run.step}
