@@ -10,6 +10,8 @@ from uuid import uuid4
 
 import psycopg
 import sqlalchemy as sa
+from psycopg.abc import Buffer
+from psycopg.types.string import StrDumperUnknown
 
 from hwdrivers.credentials import Secret
 from seed.errors import StoreFailed
@@ -73,6 +75,7 @@ class PostgreSQL:
             pool_pre_ping=True,
             hide_parameters=True,
         )
+        sa.event.listen(self.engine, "connect", _adapt)
         begin_with(self.engine, _BEGIN)
 
     def exists(self) -> bool:
@@ -117,6 +120,17 @@ class PostgreSQL:
                 f"the store {self._url} is encoded in {encoding}, which cannot hold every text: make one "
                 "with createdb --encoding UTF8 --template template0 NAME"
             )
+
+
+class _Text(StrDumperUnknown):
+    """Machines tell texts that are padded with NUL, which PostgreSQL keeps in none."""
+
+    def dump(self, obj: str) -> Buffer | None:
+        return super().dump(obj.replace("\0", "\N{REPLACEMENT CHARACTER}"))
+
+
+def _adapt(connection: Any, _record: Any) -> None:
+    connection.adapters.register_dumper(str, _Text)
 
 
 def _tuned(url: sa.URL) -> sa.URL:

@@ -21,29 +21,30 @@ class UTCDateTime(sa.types.TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value else None
 
 
+# Texts have no greatest length: SQLite would not hold anyone to it, PostgreSQL would.
 metadata = sa.MetaData()
 
 node = sa.Table(
     "node",
     metadata,
-    sa.Column("uuid", sa.String(36), primary_key=True),
-    sa.Column("name", sa.String(255), nullable=False, unique=True),
-    sa.Column("bmc", sa.String(255), nullable=False, unique=True),
-    sa.Column("credentials", sa.String(255), nullable=False),
-    sa.Column("state", sa.String(32), nullable=False, index=True),
-    sa.Column("target_state", sa.String(32)),
-    sa.Column("next_boot", sa.String(16), nullable=False),
-    sa.Column("power", sa.String(16)),
-    sa.Column("vendor", sa.String(255)),
-    sa.Column("model", sa.String(255)),
-    sa.Column("serial", sa.String(255)),
-    sa.Column("bmc_firmware", sa.String(255)),
-    sa.Column("boot_mode", sa.String(8)),
-    sa.Column("expected_power", sa.String(16)),
-    sa.Column("power_policy", sa.String(16), nullable=False),
+    sa.Column("uuid", sa.String, primary_key=True),
+    sa.Column("name", sa.String, nullable=False, unique=True),
+    sa.Column("bmc", sa.String, nullable=False, unique=True),
+    sa.Column("credentials", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False, index=True),
+    sa.Column("target_state", sa.String),
+    sa.Column("next_boot", sa.String, nullable=False),
+    sa.Column("power", sa.String),
+    sa.Column("vendor", sa.String),
+    sa.Column("model", sa.String),
+    sa.Column("serial", sa.String),
+    sa.Column("bmc_firmware", sa.String),
+    sa.Column("boot_mode", sa.String),
+    sa.Column("expected_power", sa.String),
+    sa.Column("power_policy", sa.String, nullable=False),
     sa.Column("maintenance", sa.Boolean, nullable=False, default=False),
     sa.Column("maintenance_reason", sa.Text),
-    sa.Column("maintenance_by", sa.String(255)),
+    sa.Column("maintenance_by", sa.String),
     sa.Column("fault", sa.Text),
     sa.Column("retired", sa.Boolean, nullable=False, default=False),
     sa.Column("retired_reason", sa.Text),
@@ -58,7 +59,7 @@ node = sa.Table(
 port = sa.Table(
     "port",
     metadata,
-    sa.Column("mac", sa.String(17), primary_key=True),
+    sa.Column("mac", sa.String, primary_key=True),
     sa.Column("node", sa.ForeignKey("node.uuid", ondelete="CASCADE"), nullable=False, index=True),
 )
 
@@ -67,11 +68,11 @@ run = sa.Table(
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("node", sa.ForeignKey("node.uuid", ondelete="CASCADE"), nullable=False, index=True),
-    sa.Column("verb", sa.String(32), nullable=False),
-    sa.Column("who", sa.String(255), nullable=False),
+    sa.Column("verb", sa.String, nullable=False),
+    sa.Column("who", sa.String, nullable=False),
     sa.Column("steps", sa.JSON, nullable=False),
-    sa.Column("return_to", sa.String(32)),
-    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("return_to", sa.String),
+    sa.Column("state", sa.String, nullable=False),
     sa.Column("cursor", sa.Integer, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("step_started_at", UTCDateTime, nullable=False),
@@ -80,14 +81,14 @@ run = sa.Table(
     sa.Column("memo", sa.JSON, nullable=False),
     sa.Column("args", sa.JSON, nullable=False),
     sa.Column("deadline", UTCDateTime),
-    sa.Column("needs", sa.String(64)),
+    sa.Column("needs", sa.String),
     sa.Column("slot", sa.Boolean, nullable=False),
-    sa.Column("intent", sa.String(16)),
-    sa.Column("intent_by", sa.String(255)),
+    sa.Column("intent", sa.String),
+    sa.Column("intent_by", sa.String),
     sa.Column("rollout", sa.Integer),
     sa.Column("reason", sa.Text),
     sa.Column("finished_at", UTCDateTime),
-    sa.Column("lease", sa.String(64)),
+    sa.Column("lease", sa.String),
     sa.Column("lease_until", UTCDateTime),
 )
 
@@ -99,11 +100,12 @@ sa.Index("run_live", run.c.node, unique=True, sqlite_where=UNDER_WAY, postgresql
 event = sa.Table(
     "event",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    # On PostgreSQL a plain integer ends after 2,147,483,647 events; SQLite's never does.
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
     sa.Column("at", UTCDateTime, nullable=False),
-    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String, nullable=False),
     sa.Column("message", sa.Text, nullable=False),
-    sa.Column("node", sa.String(36), index=True),
+    sa.Column("node", sa.String, index=True),
     sa.Column("run", sa.Integer),
     sa.Column("data", sa.JSON, nullable=False),
     sqlite_autoincrement=True,
@@ -113,28 +115,28 @@ agent = sa.Table(
     "agent",
     metadata,
     sa.Column("node", sa.ForeignKey("node.uuid", ondelete="CASCADE"), primary_key=True),
-    sa.Column("address", sa.String(64), nullable=False),
+    sa.Column("address", sa.String, nullable=False),
     sa.Column("heartbeat_at", UTCDateTime),
-    sa.Column("url", sa.String(255)),
+    sa.Column("url", sa.String),
     sa.Column("ca", sa.Text),
-    sa.Column("version", sa.String(32)),
+    sa.Column("version", sa.String),
     sa.Column("report", sa.JSON(none_as_null=True)),
 )
 
 credentials = sa.Table(
     "credentials",
     metadata,
-    sa.Column("name", sa.String(255), primary_key=True),
-    sa.Column("username", sa.String(255), nullable=False),
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("username", sa.String, nullable=False),
     sa.Column("verify_tls", sa.Boolean, nullable=False),
-    sa.Column("ca_file", sa.String(1024)),
+    sa.Column("ca_file", sa.String),
 )
 
 secret = sa.Table(
     "secret",
     metadata,
-    sa.Column("scope", sa.String(255), primary_key=True),
-    sa.Column("name", sa.String(255), primary_key=True),
+    sa.Column("scope", sa.String, primary_key=True),
+    sa.Column("name", sa.String, primary_key=True),
     sa.Column("ciphertext", sa.LargeBinary, nullable=False),
 )
 
@@ -142,8 +144,8 @@ secret = sa.Table(
 lease = sa.Table(
     "lease",
     metadata,
-    sa.Column("name", sa.String(255), primary_key=True),
-    sa.Column("holder", sa.String(255), nullable=False),
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("holder", sa.String, nullable=False),
     sa.Column("until", UTCDateTime, nullable=False),
 )
 
@@ -152,8 +154,8 @@ rollout = sa.Table(
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("created_at", UTCDateTime, nullable=False),
-    sa.Column("who", sa.String(255), nullable=False),
-    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("who", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False, index=True),
     sa.Column("options", sa.JSON, nullable=False),
     sa.Column("plan", sa.JSON, nullable=False),
     sa.Column("reason", sa.Text),
@@ -166,11 +168,11 @@ rollout_node = sa.Table(
     metadata,
     sa.Column("rollout", sa.ForeignKey("rollout.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("position", sa.Integer, primary_key=True),
-    sa.Column("node", sa.String(36), nullable=False, index=True),
+    sa.Column("node", sa.String, nullable=False, index=True),
     sa.Column("verbs", sa.JSON, nullable=False),
     sa.Column("cursor", sa.Integer, nullable=False),
-    sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("becomes", sa.String(64)),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("becomes", sa.String),
     sa.Column("run", sa.Integer),
     sa.Column("message", sa.Text),
 )
@@ -178,6 +180,6 @@ rollout_node = sa.Table(
 document = sa.Table(
     "document",
     metadata,
-    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String, primary_key=True),
     sa.Column("body", sa.JSON, nullable=False),
 )

@@ -395,6 +395,18 @@ def test_a_removed_node_takes_everything_with_it(store: Store) -> None:
         assert tx.runs.of_node(owner.uuid) == []
 
 
+def test_whatever_machines_and_operators_tell_is_kept(store: Store) -> None:
+    odd = "→ ünïcode 🖥 " + "x" * 5000
+    add(store, replace(node(), serial=odd, vendor="padded\0\0"))
+    with store.write() as tx:
+        tx.events.add(odd, odd, node=odd, run=7, text="padded\0", more=[odd])
+    with store.read() as tx:
+        kept = tx.nodes.get("node-1")
+        (event,) = tx.events.after(0)
+    assert (kept.serial, event.message, event.data) == (odd, odd, {"text": "padded\0", "more": [odd]})
+    assert (kept.vendor or "").startswith("padded")
+
+
 def test_events_are_read_in_order_from_where_one_stopped(store: Store) -> None:
     with store.write() as tx:
         for number in range(5):

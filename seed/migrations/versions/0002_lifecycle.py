@@ -9,9 +9,9 @@ revision = "0002"
 down_revision = "0001"
 
 NODE: tuple[sa.Column[Any], ...] = (
-    sa.Column("expected_power", sa.String(16)),
-    sa.Column("power_policy", sa.String(16), nullable=False, server_default="report"),
-    sa.Column("maintenance_by", sa.String(255)),
+    sa.Column("expected_power", sa.String),
+    sa.Column("power_policy", sa.String, nullable=False, server_default="report"),
+    sa.Column("maintenance_by", sa.String),
     sa.Column("fault", sa.Text),
     sa.Column("retired", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("retired_reason", sa.Text),
@@ -21,10 +21,10 @@ NODE: tuple[sa.Column[Any], ...] = (
 RUN: tuple[sa.Column[Any], ...] = (
     sa.Column("args", sa.JSON, nullable=False, server_default="{}"),
     sa.Column("deadline", sa.DateTime),
-    sa.Column("needs", sa.String(64)),
+    sa.Column("needs", sa.String),
     sa.Column("slot", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Column("intent", sa.String(16)),
-    sa.Column("intent_by", sa.String(255)),
+    sa.Column("intent", sa.String),
+    sa.Column("intent_by", sa.String),
     sa.Column("rollout", sa.Integer),
 )
 
@@ -42,8 +42,8 @@ def upgrade() -> None:
     op.create_index("run_live", "run", ["node"], unique=True, **where)
     op.create_table(
         "lease",
-        sa.Column("name", sa.String(255), primary_key=True),
-        sa.Column("holder", sa.String(255), nullable=False),
+        sa.Column("name", sa.String, primary_key=True),
+        sa.Column("holder", sa.String, nullable=False),
         sa.Column("until", sa.DateTime, nullable=False),
     )
     _rollouts()
@@ -54,8 +54,8 @@ def _rollouts() -> None:
         "rollout",
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("created_at", sa.DateTime, nullable=False),
-        sa.Column("who", sa.String(255), nullable=False),
-        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("who", sa.String, nullable=False),
+        sa.Column("state", sa.String, nullable=False),
         sa.Column("options", sa.JSON, nullable=False),
         sa.Column("plan", sa.JSON, nullable=False),
         sa.Column("reason", sa.Text),
@@ -67,11 +67,11 @@ def _rollouts() -> None:
         "rollout_node",
         sa.Column("rollout", sa.Integer, sa.ForeignKey("rollout.id", ondelete="CASCADE"), primary_key=True),
         sa.Column("position", sa.Integer, primary_key=True),
-        sa.Column("node", sa.String(36), nullable=False),
+        sa.Column("node", sa.String, nullable=False),
         sa.Column("verbs", sa.JSON, nullable=False),
         sa.Column("cursor", sa.Integer, nullable=False),
-        sa.Column("state", sa.String(16), nullable=False),
-        sa.Column("becomes", sa.String(64)),
+        sa.Column("state", sa.String, nullable=False),
+        sa.Column("becomes", sa.String),
         sa.Column("run", sa.Integer),
         sa.Column("message", sa.Text),
     )
