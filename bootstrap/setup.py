@@ -62,7 +62,7 @@ class Setup:
             process.start(self._path, config)
         yield f"the seed answers on {config.socket}; its log is {config.log_file}"
         for loader in LOADERS:
-            size = len(fetch(str(config.provisioning.address.ip), loader.filename))
+            size = len(fetch(str(config.provisioning.machines_address), loader.filename))
             yield f"{loader.filename} comes by TFTP ({size} bytes)"
 
     def _outdated(self) -> bool:

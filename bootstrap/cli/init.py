@@ -42,6 +42,9 @@ def init(
     ] = None,
     dhcp_range: Annotated[str | None, typer.Option(help="Addresses to lease: FIRST-LAST.")] = None,
     http_port: Annotated[int | None, typer.Option(help="Where machines fetch scripts and images.")] = None,
+    service_address: Annotated[
+        str | None, typer.Option(help="The address that seeds share; the one that leads has it.")
+    ] = None,
     state_dir: Annotated[Path | None, typer.Option(help="Store, keys and logs.")] = None,
     database: Annotated[
         str | None,
@@ -69,9 +72,10 @@ def init(
     changes: dict[str, Any] = {key: value.absolute() for key, value in paths.items() if value is not None}
     if database is not None:
         changes["database"] = database
-    if before is None or interface or cidr or dhcp_range or http_port:
+    if before is None or interface or cidr or dhcp_range or http_port or service_address:
         present = before.provisioning if before else None
-        changes["provisioning"] = _provisioning(present, interface, cidr, dhcp_range, http_port)
+        shared = _shared_address(present, service_address)
+        changes["provisioning"] = _provisioning(present, interface, cidr, dhcp_range, http_port, shared)
     config = configuration({**(dict(before) if before else {}), **changes})
     check_interface(config.provisioning)
     if pid(config) is None or (before and before.provisioning.http_port != config.provisioning.http_port):
@@ -107,6 +111,7 @@ def _provisioning(
     cidr: str | None,
     dhcp_range: str | None,
     http_port: int | None,
+    shared: IPv4Address | None,
 ) -> Provisioning:
     """The network as it was asked for; what was not named stays as it is, or is computed."""
     name = interface or (present.interface if present else provisioning_candidate().name)
@@ -122,9 +127,20 @@ def _provisioning(
         else:
             leased = default_range(address.network, address.ip)
         port = http_port or (present.http_port if present else DEFAULT_HTTP_PORT)
-        return Provisioning(interface=name, address=address, dhcp_range=leased, http_port=port)
+        return Provisioning(
+            interface=name, address=address, dhcp_range=leased, http_port=port, service_address=shared
+        )
     except ValueError as error:
         raise CommandError(_first_line(error)) from error
+
+
+def _shared_address(present: Provisioning | None, asked: str | None) -> IPv4Address | None:
+    if asked is None:
+        return present.service_address if present else None
+    try:
+        return IPv4Address(asked)
+    except ValueError as error:
+        raise CommandError(f"--service-address {asked}: {error}") from error
 
 
 def _network(cidr: str) -> IPv4Network:
