@@ -5,6 +5,7 @@ from __future__ import annotations
 from pxe.images import Ramdisk
 from pxe.ipxe import BootDisk, BootRamdisk, BootSpec, machine_script
 from seed.images import Images
+from seed.lifecycle import DECOMMISSIONED
 from seed.model import NextBoot, Node
 from seed.store import Store
 
@@ -21,10 +22,10 @@ class Boot:
         self._kernel_arguments = kernel_arguments
 
     def script_for(self, mac: str) -> str | None:
-        """The iPXE script of the machine with this MAC, rendered now; None for a stranger."""
+        """The iPXE script of the machine with this MAC, rendered now; None for one that is none of ours."""
         with self._store.write() as tx:
             node = tx.nodes.by_macs([mac.lower().replace("-", ":")])
-            if node is None:
+            if node is None or node.state == DECOMMISSIONED:
                 return None
             tx.events.add("boot.script", f"asked what to boot: {node.next_boot}", node=node.uuid, mac=mac)
         return machine_script(

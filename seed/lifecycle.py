@@ -16,6 +16,8 @@ from itertools import pairwise
 
 import networkx as nx
 
+DECOMMISSIONED = "decommissioned"  # the end: DHCP and the boot server do not know such a machine
+
 PHASES = ("enrol", "provision", "maintain", "decommission")
 
 # Verbs that no path takes: `adopt` says that a machine runs its host already, which only a person can know.

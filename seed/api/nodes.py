@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
@@ -12,7 +13,11 @@ from hwdrivers.address import BMCAddress
 from profiles.hosts import HostName, Mac
 from seed.api.context import Context, Who, node_view, run_view, summary_view
 from seed.declarations import new_node
+from seed.lifecycle import DECOMMISSIONED
+from seed.steps.record_evidence import EVIDENCE
 from seed.store.errors import Conflict
+
+WITHOUT_HOST = ("enroll", "manageable", "available", DECOMMISSIONED)
 
 
 class NewNode(BaseModel):
@@ -54,7 +59,11 @@ def routes(context: Context) -> APIRouter:
 def _view(context: Context, key: str) -> dict[str, Any]:
     with context.store.read() as tx:
         node = tx.nodes.get(key)
-        return node_view(node, context.lifecycle, tx.runs.live(node.uuid))
+        view = node_view(node, context.lifecycle, tx.runs.live(node.uuid))
+        if node.state == DECOMMISSIONED:
+            erased = tx.events.latest(node.uuid, prefixes=(EVIDENCE,))
+            view["evidence"] = asdict(erased) if erased else None
+        return view
 
 
 def _looking(router: APIRouter, context: Context) -> None:
@@ -103,7 +112,7 @@ def _changing(router: APIRouter, context: Context) -> None:
     def remove(key: str, who: Who) -> None:
         with context.store.write() as tx:
             node = tx.nodes.get(key)
-            if node.state not in ("enroll", "manageable", "available") or tx.runs.live(node.uuid):
+            if node.state not in WITHOUT_HOST or tx.runs.live(node.uuid):
                 raise Conflict(
                     f"node '{node.name}' is '{node.state}'; only an idle node without a host is removed"
                 )

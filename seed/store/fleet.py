@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from seed.lifecycle import DECOMMISSIONED
 from seed.model import Bootable, PowerPolicy, Watched, boot_mac_of, facts_of
 from seed.store import tables
 
@@ -52,16 +53,16 @@ class Fleet:
         return [Watched(**{**row, "power_policy": PowerPolicy(row["power_policy"])}) for row in rows]
 
     def bootable(self) -> list[Bootable]:
-        """What DHCP is to know of all nodes, by name."""
+        """What DHCP is to know of all nodes that may ever boot again, by name."""
         ports = self._connection.execute(sa.select(tables.port).order_by(tables.port.c.mac))
         macs: dict[str, list[str]] = {}
         for port in ports:
             macs.setdefault(port.node, []).append(port.mac)
         seen = _NODE.inventory["boot_mac"].as_string().label("seen")
         facts = (_NODE.bmc, _NODE.serial, _NODE.name, _NODE.vendor, _NODE.model)
-        wanted = sa.select(_NODE.uuid, *facts, seen).order_by(_NODE.name)
+        wanted = sa.select(_NODE.uuid, *facts, seen).where(_NODE.state != DECOMMISSIONED)
         found = []
-        for row in self._connection.execute(wanted):
+        for row in self._connection.execute(wanted.order_by(_NODE.name)):
             own = tuple(macs.get(row.uuid, ()))
             matched = facts_of(row.bmc, row.serial, row.name, row.vendor, row.model)
             found.append(Bootable(row.name, own, boot_mac_of(own, row.seen), matched))

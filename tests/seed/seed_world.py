@@ -184,10 +184,10 @@ class World:
         """Put a seed together on what the disk has."""
         self.fused = fused = FusedStore(self.where, self.key, clock=self.clock, fuse=fuse)
         self.instances = Instances(fused, self.images, BASE_URL)
-        reservations = Reservations(fused, self.folder / "dnsmasq.hosts", lambda: None)
+        self.reservations = Reservations(fused, self.folder / "dnsmasq.hosts", lambda: None)
         ramdisk = Ramdisk(fused, lambda agent, token: self._agent(agent, token, fuse), clock=self.clock)
         bmcs = BMCs(fused, lambda endpoint: self._bmc(endpoint, fuse))
-        steps = self._steps(fused, bmcs, ramdisk, reservations)
+        steps = self._steps(fused, bmcs, ramdisk)
         self.conductor = Conductor(
             fused,
             ironic_39(),
@@ -252,13 +252,11 @@ class World:
         app = operators_api.create(context)
         return Face(app, "http://seed/v1", headers={"X-Undercloud-User": "alice"})
 
-    def _steps(
-        self, store: Store, bmcs: BMCs, ramdisk: Ramdisk, reservations: Reservations
-    ) -> tuple[Step, ...]:
+    def _steps(self, store: Store, bmcs: BMCs, ramdisk: Ramdisk) -> tuple[Step, ...]:
         agent = AgentCommand(bmcs, ramdisk, clock=self.clock)
         return (
             VerifyCredentials(bmcs),
-            BootRamdisk(bmcs, ramdisk, self.images, reservations.refresh),
+            BootRamdisk(bmcs, ramdisk, self.images, self.reservations.refresh),
             RecordInventory(ramdisk),
             LeaveRamdisk(bmcs, ramdisk, keep=self.fast_track),
             CheckImage(self.images),
