@@ -152,7 +152,6 @@ class Requests:
         """Raise VerbRefused if `verb` cannot start now; changes nothing."""
         transition = self._lifecycle.follow(node.state, verb)
         _refuse_flagged(node, transition)
-        steps_for(transition)
         return transition
 
     def _check_steps(self, node: Node, transition: Transition, wanted: Sequence[WantedStep]) -> None:
