@@ -49,4 +49,5 @@ class Silence:
             self._denied[node.uuid] = login
         if not (denied or count >= self._faulty_after) or node.fault == str(error):
             return Finding()
-        return Finding({"fault": str(error)}, [("fault", str(error))] if node.fault is None else [])
+        message = f"its BMC cannot be asked: {error}"
+        return Finding({"fault": str(error)}, [("fault", message)] if node.fault is None else [])

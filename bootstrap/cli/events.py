@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections import deque
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
-from bootstrap.cli.console import CommandError, Format, Output, client, out, show_json
-from bootstrap.client import Client
+from bootstrap.cli.console import Format, Output, client, out, show_json
+from bootstrap.cli.follow import newest_event
+
+POLL = 1.0  # seconds
+MOST = 10_000  # events in one answer of the seed
 
 
 def register(app: typer.Typer) -> None:
@@ -20,45 +23,48 @@ def register(app: typer.Typer) -> None:
 def events(
     ctx: typer.Context,
     node: Annotated[str | None, typer.Option(help="Only those of one node.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they happen.")] = False,
-    last: Annotated[int, typer.Option(min=1, help="How many of the newest to show.")] = 50,
+    kind: Annotated[
+        str | None, typer.Option(metavar="PREFIX", help="Only kinds that begin so, such as `power`.")
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on as they happen; with JSON, one object a line.")
+    ] = False,
+    last: Annotated[int, typer.Option(min=1, max=MOST, help="How many of the newest to show.")] = 50,
     output: Output = Format.TABLE,
 ) -> None:
     """Show events, oldest first.
 
     Example: `undercloud events --node node-1 --follow`
     """
-    if follow and output is Format.JSON:
-        raise CommandError("--follow has no end, and so no JSON; take one of the two")
-    api = client(ctx)
-    found = _newest(api, node, last)
-    names = {item["uuid"]: item["name"] for item in api.get("/nodes")}
-    if output is Format.JSON:
-        show_json(list(found))
+    api, chosen = client(ctx), {"node": node, "kind": kind}
+    newest = newest_event(api)
+    found = api.get("/events", **chosen, last=last)
+    if output is Format.JSON and not follow:
+        show_json(found)
         return
-    for event in found:
-        line(event, names)
-    newest = found[-1]["id"] if found else 0
-    while follow:
-        time.sleep(1)
-        for event in api.get("/events", node=node, after=newest):
-            line(event, names)
-            newest = event["id"]
+    tell = _json_line if output is Format.JSON else _line
+    while True:
+        for event in found:
+            tell(event)
+        if not follow:
+            return
+        shown = found[-1]["id"] if found else 0
+        seen = shown if len(found) == MOST else max(shown, newest)  # what is not chosen is passed by
+        time.sleep(POLL)
+        newest = max(seen, newest_event(api))
+        found = api.get("/events", **chosen, after=seen, limit=MOST)
 
 
-def _newest(api: Client, node: str | None, last: int) -> deque[dict[str, Any]]:
-    """The newest events; the seed gives them page by page, oldest first."""
-    found: deque[dict[str, Any]] = deque(maxlen=last)
-    after = 0
-    while page := api.get("/events", node=node, after=after, limit=10_000):
-        found.extend(page)
-        after = page[-1]["id"]
-    return found
+def _json_line(event: dict[str, Any]) -> None:
+    typer.echo(json.dumps(event))
 
 
-def line(event: dict[str, Any], names: dict[str, str]) -> None:
-    """One event as one line."""
-    at = datetime.fromisoformat(event["at"]).astimezone()
-    name = names.get(event["node"], event["node"] or "")
-    text = f"{at:%Y-%m-%d %H:%M:%S}  {name:12.24}  {event['kind']:20}  {event['message']}"
+def _line(event: dict[str, Any]) -> None:
+    name = event["node_name"] or event["node"] or ""
+    text = f"{local(event['at'])}  {name:12.24}  {event['kind']:20}  {event['message']}"
     out.print(text, markup=False, soft_wrap=True)
+
+
+def local(at: str) -> str:
+    """A time of the seed's, as this place's clocks show it."""
+    return f"{datetime.fromisoformat(at).astimezone():%Y-%m-%d %H:%M:%S}"

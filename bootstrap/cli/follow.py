@@ -20,7 +20,7 @@ POLL = 1.0
 
 def newest_event(api: Client) -> int:
     """Where the event stream stands now."""
-    newest = api.get("/events", after=-1)
+    newest = api.get("/events", last=1)
     return newest[-1]["id"] if newest else 0
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from bootstrap.cli import follow
+from bootstrap.cli import follow, history, node_flags, node_view
 from bootstrap.cli.console import CommandError, Format, Output, client, err, out, show, show_json, text
 from bootstrap.client import Client, Refused
 from bootstrap.ssh import SSH
@@ -42,11 +42,8 @@ def list_nodes(ctx: typer.Context, output: Output = Format.TABLE) -> None:
     if output is Format.JSON:
         show_json(rows)
         return
-    for row in rows:
-        row["address"] = (row["instance"] or {}).get("address")
-        row["step"] = row["run"]["step"] if row["run"] else None
-    columns = {"name": "NAME", "bmc": "BMC", "power": "POWER", "state": "STATE", "step": "STEP"}
-    show(rows, columns | {"address": "ADDRESS", "serial": "SERIAL", "last_error": "LAST ERROR"}, output)
+    found = [node_view.row(node) for node in rows]
+    show(found, node_view.columns(found), output)
 
 
 @app.command("show")
@@ -56,10 +53,9 @@ def show_node(ctx: typer.Context, node: Node, output: Output = Format.TABLE) -> 
     if output is Format.JSON:
         show_json(found)
         return
-    inventory = found.pop("inventory") or {}
-    for key, value in found.items():
-        out.print(f"{key:20} {text(value)}", markup=False, soft_wrap=True)
-    _inventory(inventory)
+    for key, value in node_view.lines(found):
+        out.print(f"{key:20} {value}", markup=False, soft_wrap=True)
+    _inventory(found["inventory"] or {})
 
 
 def _inventory(inventory: dict[str, Any]) -> None:
@@ -223,3 +219,5 @@ def _register_verbs() -> None:
 
 
 _register_verbs()
+for commands in (node_flags, history):
+    commands.register(app)

@@ -12,6 +12,9 @@ from seed.model import Event
 from seed.store import tables
 
 
+_EVENT = tables.event.c
+
+
 class Events:
     """The append-only event table."""
 
@@ -33,14 +36,18 @@ class Events:
             self._connection.execute(sa.insert(tables.event), self._pending)
             self._pending = []
 
-    def after(self, last: int, *, node: str | None = None, limit: int = 1000) -> list[Event]:
-        """Events newer than event `last`, oldest first."""
+    def after(self, last: int, *, node: str | None = None, kind: str = "", limit: int = 1000) -> list[Event]:
+        """Events newer than event `last`, oldest first; of one node, and of kinds that begin so, if given."""
+        newer = _chosen(node, kind).where(_EVENT.id > last).order_by(_EVENT.id)
+        return self._read(newer.limit(limit))
+
+    def newest(self, count: int, *, node: str | None = None, kind: str = "") -> list[Event]:
+        """The last `count` of these events, oldest first."""
+        return self._read(_chosen(node, kind).order_by(_EVENT.id.desc()).limit(count))[::-1]
+
+    def _read(self, statement: sa.Select[Any]) -> list[Event]:
         self.flush()
-        statement = sa.select(tables.event).where(tables.event.c.id > last)
-        if node is not None:
-            statement = statement.where(tables.event.c.node == node)
-        rows = self._connection.execute(statement.order_by(tables.event.c.id).limit(limit))
-        return [Event(**row._mapping) for row in rows]
+        return [Event(**row._mapping) for row in self._connection.execute(statement)]
 
     def latest(self, node: str, *, prefixes: tuple[str, ...]) -> Event | None:
         """The newest event of a node whose kind starts with one of `prefixes`."""
@@ -53,3 +60,10 @@ class Events:
     def newest_id(self) -> int:
         self.flush()
         return self._connection.execute(sa.select(sa.func.max(tables.event.c.id))).scalar() or 0
+
+
+def _chosen(node: str | None, kind: str) -> sa.Select[Any]:
+    wanted = sa.select(tables.event)
+    if node is not None:
+        wanted = wanted.where(_EVENT.node == node)
+    return wanted.where(_EVENT.kind.startswith(kind, autoescape=True)) if kind else wanted
