@@ -2,7 +2,8 @@
 
 `noop_seed.py FOLDER`: serves FOLDER/seed.sock from FOLDER/undercloud.sqlite until SIGTERM. Steps answer
 Complete at once; with `--hold FILE` they answer Waiting until FILE is there, and note each time that they are
-executed in FOLDER/executed.
+executed in FOLDER/executed. `--sweep SECONDS`: how often the power of all nodes is looked at; BMCs in memory
+answer at once.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from pathlib import Path
 import uvicorn
 
 from bootstrap.compose import Seed, compose
-from bootstrap.config import Config, Provisioning
+from bootstrap.config import Config, PowerSyncConfig, Provisioning
+from hwdrivers.bmc import BMC, Endpoint, PowerState
+from hwdrivers.fake import FakeBMC
 from seed.conductor import Conductor
 from seed.step import Complete, Result, Waiting, Walk
 from seed.verbs import STEPS
@@ -49,14 +52,24 @@ class NoOp:
         return Waiting("leave to go on", self._poll)
 
 
-def configuration(folder: Path) -> Config:
-    """A seed's, with all that it keeps in `folder`."""
+def configuration(folder: Path, *, sweep: float = 0) -> Config:
+    """A seed's, with all that it keeps in `folder`; `sweep`: seconds between two power sweeps, 0: never."""
     network = Provisioning.model_validate(
         {"interface": "lo", "address": "10.0.0.1/24", "dhcp_range": ["10.0.0.128", "10.0.0.254"]}
     )
     return Config(
-        provisioning=network, state_dir=folder, images_dir=folder / "images", socket=folder / "seed.sock"
+        provisioning=network,
+        state_dir=folder,
+        images_dir=folder / "images",
+        socket=folder / "seed.sock",
+        power_sync=PowerSyncConfig(interval=sweep),
     )
+
+
+def powered_on(endpoint: Endpoint) -> BMC:
+    """The BMC of a machine that is on."""
+    bmc = FakeBMC(str(endpoint.address), credentials=endpoint.credentials, power=PowerState.ON)
+    return bmc.connect(endpoint)
 
 
 def main() -> None:
@@ -64,12 +77,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--hold", type=Path)
     parser.add_argument("--poll", type=float, default=2.0, metavar="SECONDS")
+    parser.add_argument("--sweep", type=float, default=0, metavar="SECONDS")
     options = parser.parse_args()
-    config = configuration(options.folder)
+    config = configuration(options.folder, sweep=options.sweep)
     names = {reference.partition(":")[0] for steps in STEPS.values() for reference in steps}
     poll = timedelta(seconds=options.poll)
     steps = [NoOp(name, options.folder, options.hold, poll) for name in sorted(names)]
-    serve(config, compose(config, instead=steps))
+    serve(config, compose(config, bmc=powered_on, instead=steps))
 
 
 def serve(config: Config, seed: Seed) -> None:
@@ -78,14 +92,15 @@ def serve(config: Config, seed: Seed) -> None:
     thread = threading.Thread(target=_conduct, args=(seed.conductor,), name="conductor")
     thread.start()
     try:
-        uvicorn.run(
-            seed.operators,
-            uds=str(config.socket),
-            access_log=False,
-            log_config=None,
-            timeout_graceful_shutdown=2,
-            lifespan="off",
-        )
+        with seed.power_sync.running():
+            uvicorn.run(
+                seed.operators,
+                uds=str(config.socket),
+                access_log=False,
+                log_config=None,
+                timeout_graceful_shutdown=2,
+                lifespan="off",
+            )
     finally:
         seed.conductor.stop()
         thread.join()

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cycle import wait_for
 from processes import CACHE, DidNotStart, end_like_interrupt, file_system, run_folder
@@ -50,7 +51,7 @@ def main() -> None:
             leave.touch()
             wait_for(second, "active")
     firsts = {each.run: each.at for each in reversed(again)}.values()
-    result = {
+    result: dict[str, Any] = {
         "runs": options.runs,
         "store": file_system(CACHE),
         "first_execution_s": round(min(firsts) - began, 2),
@@ -63,7 +64,7 @@ def main() -> None:
     sys.exit(not good)
 
 
-def _words(result: dict[str, object], good: bool) -> str:
+def _words(result: dict[str, Any], good: bool) -> str:
     return (
         f"{'good' if good else 'MISSED'}: {result['runs']} runs in flight, SIGKILL; from the start of the "
         f"next seed {result['first_execution_s']} s to the first step, {result['all_executed_s']} s to the "
