@@ -345,9 +345,11 @@ class World:
         """Have the operator's face take a verb."""
         return self.operator.post(f"/nodes/{(machine or self.machines[0]).name}/verbs/{verb}")
 
-    def request(self, verb: str) -> None:
+    def request(self, verb: str, *steps: str, **secrets: str) -> None:
         """A verb without HTTP."""
-        self.requests.request(self.requests.prepare(self.node(), verb, "alice"))
+        args = {"steps": [WantedStep.parse(step).model_dump() for step in steps]} if steps else {}
+        hidden = {name.replace("_", "-"): Secret(secret) for name, secret in secrets.items()}
+        self.requests.request(self.requests.prepare(self.node(), verb, "alice", args, hidden))
 
     def do(self, verb: str, machine: Machine | None = None) -> Node:
         """A verb that is accepted, and everything that follows from it."""
