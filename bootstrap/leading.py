@@ -20,10 +20,10 @@ from bootstrap.config import Provisioning
 from pxe.daemon import DaemonFailed, Dnsmasq
 from seed.errors import StoreFailed
 from seed.store import Store
+from seed.store.leases import NETWORK
 
 log = logging.getLogger(__name__)
 
-NETWORK = "network"
 LEASE = timedelta(seconds=30)
 
 

@@ -251,7 +251,7 @@ class Conductor:
         def note(kind: str, message: str, **data: Any) -> None:
             with self._store.write() as tx:
                 tx.runs.remember(run, self.name)
-                tx.events.add(kind, message, node=node.uuid, run=run.id, **data)
+                tx.events.add(kind, message, node=node.uuid, run=run.id, seed=self.name, **data)
 
         def remember(**values: Any) -> None:
             run.memo.update(values)

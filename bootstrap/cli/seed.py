@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bootstrap import process
-from bootstrap.cli.console import CommandError, Format, Output, config_path, out, show_json
+from bootstrap.cli.console import CommandError, Format, Output, client, config_path, out, show, show_json
 from bootstrap.cli.init import configuration
 from bootstrap.config import Config, read
 
@@ -80,6 +80,15 @@ def _copy(here: Config, there: Config) -> int:
         return old.copy_to(new)
 
 
+@app.command("list")
+def list_seeds(ctx: typer.Context, output: Output = Format.TABLE) -> None:
+    """List the seeds that share this store, and which of them answers machines.
+
+    A seed that died is gone from here within half a minute; the others have its work by then.
+    """
+    show(client(ctx).get("/seeds"), {"name": "SEED", "leads": "ANSWERS MACHINES"}, output)
+
+
 @app.command()
 def status(ctx: typer.Context, output: Output = Format.TABLE) -> None:
     """Say whether the seed runs; exit code 1 when it does not."""
@@ -87,9 +96,10 @@ def status(ctx: typer.Context, output: Output = Format.TABLE) -> None:
     number = process.pid(config)
     answers = process.is_up(config)
     if output is Format.JSON:
-        show_json({"pid": number, "answers": answers, "socket": str(config.socket)})
+        found = {"name": config.name, "pid": number, "answers": answers, "socket": str(config.socket)}
+        show_json(found)
     elif answers:
-        out.print(f"The seed runs (process {number}) and answers on {config.socket}")
+        out.print(f"The seed '{config.name}' runs (process {number}) and answers on {config.socket}")
     else:
         out.print(f"No seed answers on {config.socket}: start it with `undercloud seed start`")
     raise typer.Exit(0 if answers else 1)

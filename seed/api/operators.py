@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -17,6 +19,7 @@ from seed.errors import StoreFailed
 from seed.instances import NotDeployable
 from seed.lifecycle import VerbRefused
 from seed.store.errors import Conflict, NotFound, WrongKey
+from seed.store.leases import NETWORK
 
 # What went wrong, and how HTTP says it: 404 not there, 409 not now, 422 not like this, 500 here, 502 the BMC,
 # 503 the store.
@@ -42,6 +45,13 @@ def create(context: Context) -> FastAPI:
     for kind, status in STATUS.items():
         app.add_exception_handler(kind, _handler(status))
     app.add_exception_handler(RequestValidationError, refuse_body)
+
+    @app.get("/v1/seeds")
+    def seeds() -> list[dict[str, Any]]:
+        """The seeds that live and share this store, and which of them answers machines."""
+        with context.store.read() as tx:
+            leads = tx.leases.holder(NETWORK)
+            return [{"name": name, "leads": name == leads} for name in tx.leases.seeds()]
 
     @app.get("/v1/health")
     def health() -> dict[str, str]:

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from seed.store import tables
 
 _LEASE = tables.lease.c
-SEED = "seed:"
+SEED = "seed:"  # before the name of each seed that lives
+NETWORK = "network"  # who answers machines
 
 
 class Leases:
