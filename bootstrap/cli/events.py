@@ -10,10 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from bootstrap.cli.console import Format, Output, client, out, show_json
-from bootstrap.cli.follow import newest_event
-
-POLL = 1.0  # seconds
-MOST = 10_000  # events in one answer of the seed
+from bootstrap.cli.follow import MOST, POLL, newest_event
 
 
 def register(app: typer.Typer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,8 @@ from bootstrap.cli.console import out
 from bootstrap.client import Client
 
 ENDED = ("done", "failed", "aborted")
-POLL = 1.0
+POLL = 1.0  # seconds
+MOST = 10_000  # events in one answer of the seed
 
 
 def newest_event(api: Client) -> int:
@@ -25,13 +27,18 @@ def newest_event(api: Client) -> int:
 
 
 def until_done(
-    api: Client, runs: list[dict[str, Any]], since: int, to: Console = out
+    api: Client,
+    runs: list[dict[str, Any]],
+    since: int,
+    to: Console = out,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> list[dict[str, Any]]:
     """The runs as they ended, telling events after number `since`. Ctrl-C stops only the watching."""
     if not runs:
         return []
     names = {node["uuid"]: node["name"] for node in api.get("/nodes")}
-    watcher = _Watcher(api, runs, names, since, to)
+    watcher = _Watcher(api, runs, names, since, to, sleep)
     try:
         return watcher.watch()
     except KeyboardInterrupt:
@@ -45,48 +52,63 @@ class _Watcher:
     """Polls the event stream from where the runs began."""
 
     def __init__(
-        self, api: Client, runs: list[dict[str, Any]], names: dict[str, str], since: int, to: Console
+        self,
+        api: Client,
+        runs: list[dict[str, Any]],
+        names: dict[str, str],
+        since: int,
+        to: Console,
+        sleep: Callable[[float], None],
     ) -> None:
         self._api = api
         self._runs = {run["id"]: run for run in runs}
+        self._nodes = {run["node"] for run in runs}
         self._names = names
         self._said: dict[str, str] = {}
         self._newest = since
         self._out = to
+        self._sleep = sleep
 
     def watch(self) -> list[dict[str, Any]]:
-        with Live(console=self._out, refresh_per_second=4, transient=True) as live:
+        with Live(console=self._out, auto_refresh=False, transient=True) as live:
             while True:
                 self._poll()
                 if self._out.is_terminal:
-                    live.update(self._table())
+                    live.update(self._table(), refresh=True)
                 if all(run["state"] in ENDED for run in self._runs.values()):
                     break
-                time.sleep(POLL)
+                self._sleep(POLL)
         for run in self._runs.values():
             self._summary(run)
         return list(self._runs.values())
 
     def _poll(self) -> None:
-        for event in self._api.get("/events", after=self._newest):
+        """A run changes with an event of its node alone, so the others need not be asked for."""
+        touched = set()
+        for event in self._api.get("/events", after=self._newest, limit=MOST):
             self._newest = event["id"]
-            if event["node"] in self._nodes():
+            if event["node"] in self._nodes:
+                touched.add(event["node"])
                 self._said[event["node"]] = event["message"]
                 if not self._out.is_terminal:
-                    self._line(event)
+                    self._line(event["at"], event["node"], event["message"])
         for run_id, run in self._runs.items():
-            if run["state"] not in ENDED:
-                self._runs[run_id] = self._api.get(f"/runs/{run_id}")
+            if run["state"] not in ENDED and (run["node"] in touched or "halted" not in run):
+                self._look(run_id)
 
-    def _line(self, event: dict[str, Any]) -> None:
+    def _look(self, run_id: int) -> None:
+        before = self._runs[run_id].get("halted")
+        run = self._runs[run_id] = self._api.get(f"/runs/{run_id}")
+        if run["halted"] not in (None, before):
+            self._said[run["node"]] = words = _standing_still(run, self._names[run["node"]])
+            if not self._out.is_terminal:
+                self._line(datetime.now(UTC).isoformat(), run["node"], words)
+
+    def _line(self, at: str, node: str, message: str) -> None:
         """With the seconds since the first of these runs began."""
         began = min(datetime.fromisoformat(run["created_at"]) for run in self._runs.values())
-        passed = (datetime.fromisoformat(event["at"]) - began).total_seconds()
-        text = f"{passed:6.0f} s  {self._names[event['node']]}: {event['message']}"
-        self._out.print(text, markup=False, soft_wrap=True)
-
-    def _nodes(self) -> set[str]:
-        return {run["node"] for run in self._runs.values()}
+        passed = (datetime.fromisoformat(at) - began).total_seconds()
+        self._out.print(f"{passed:6.0f} s  {self._names[node]}: {message}", markup=False, soft_wrap=True)
 
     def _table(self) -> Table:
         table = Table("NODE", "VERB", "", "STEP", "SECONDS", "LAST", box=None, pad_edge=False)
@@ -103,6 +125,11 @@ class _Watcher:
         )
         if run["state"] != "done" and run["reason"]:
             self._out.print(f"  {run['reason']}", markup=False, soft_wrap=True)
+
+
+def _standing_still(run: dict[str, Any], name: str) -> str:
+    verb = "maintenance off" if run["halted"].startswith("in maintenance") else "unhold"
+    return f"stands still, {run['halted']}; `undercloud node {verb} {name}` lets it go on"
 
 
 def _seconds(run: dict[str, Any]) -> float:

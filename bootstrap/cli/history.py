@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from bootstrap.cli.console import Format, Output, client, out, show_json
-from bootstrap.cli.events import MOST, local
+from bootstrap.cli.events import local
+from bootstrap.cli.follow import MOST
 
 ENDS = ("run.done", "run.failed", "run.aborted")  # the heading of the run says so
 STYLES = {"failed": "red", "aborted": "yellow", "done": "green"}

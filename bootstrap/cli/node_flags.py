@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -41,12 +42,16 @@ def maintenance(
     Example: `undercloud node maintenance on node-1 node-2 --reason "replacing DIMMs"`
     """
     on = switch is Switch.ON
-    words = ("in maintenance", "out of maintenance")[not on]
-    for row in _put(ctx, nodes, output, words, maintenance=on, reason=reason):
-        if row["run"]:
-            run = f"run {row['run']['id']} ({row['run']['verb']})"
-            how = f"stands still at {row['run']['step']} until maintenance ends" if on else "goes on"
-            out.print(f"  {run} {how}", markup=False)
+    words = "in maintenance" if on else "out of maintenance"
+    _put(ctx, nodes, output, words, _halted if on else _going_on, maintenance=on, reason=reason)
+
+
+def _halted(run: dict[str, Any]) -> str:
+    return f"stands still at {run['step']} until maintenance ends"
+
+
+def _going_on(run: dict[str, Any]) -> str:
+    return f"goes on at {run['step']}"
 
 
 def protect(ctx: typer.Context, nodes: Nodes, reason: Reason = None, output: Output = Format.TABLE) -> None:
@@ -86,13 +91,19 @@ def power_policy(
 
 
 def _put(
-    ctx: typer.Context, nodes: list[str], output: Format, words: str, **wanted: Any
-) -> list[dict[str, Any]]:
-    """All of these nodes or none; returns the rows that are left to be told about."""
-    rows: list[dict[str, Any]] = client(ctx).post("/nodes/flags", {"nodes": nodes, **wanted})
+    ctx: typer.Context,
+    nodes: list[str],
+    output: Format,
+    words: str,
+    of_run: Callable[[dict[str, Any]], str] | None = None,
+    **wanted: Any,
+) -> None:
+    """All of these nodes or none; `of_run` words what it means for the run that is under way."""
+    rows = client(ctx).post("/nodes/flags", {"nodes": nodes, **wanted})
     if output is Format.JSON:
         show_json(rows)
-        return []
+        return
     for row in rows:
         out.print(f"{row['node']}: {words}{'' if row['changed'] else ' already'}", markup=False)
-    return rows
+        if of_run and (run := row["run"]):
+            out.print(f"  run {run['id']} ({run['verb']}) {of_run(run)}", markup=False)
