@@ -88,12 +88,16 @@ class AgentClient:
         return command.result
 
     def steps(self, kind: str, node: dict[str, Any]) -> tuple[list[dict[str, Any]], Any]:
-        """The steps of a kind, clean or service, that the agent offers, and what it calls their version."""
+        """The steps of a kind, clean or service, that the agent offers, and what it calls their version.
+
+        The agent lists them by the hardware manager that has them, each step once.
+        """
         listed = self.do(f"{kind}.get_{kind}_steps", {"node": node, "ports": []})
         with self._reading():
             steps = [
                 {**step, "step": str(step["step"]), "interface": str(step["interface"])}
-                for step in listed[f"{kind}_steps"]
+                for own in listed[f"{kind}_steps"].values()
+                for step in own
             ]
             return steps, listed["hardware_manager_version"]
 

@@ -18,6 +18,7 @@ from hwdrivers.inventory import Disk
 
 VERSIONS = {"generic_hardware_manager": "1.2"}
 MISMATCH = "CLEAN_VERSION_MISMATCH"
+MANAGER = "GenericHardwareManager"  # steps are listed by the hardware manager that has them
 
 # Name, interface and priority of what the generic hardware manager offers (a part of it), kind by kind.
 _OFFERED = {
@@ -196,11 +197,15 @@ class FakeAgent:
 
     def _get_clean_steps(self, node: dict[str, Any], ports: list[Any]) -> dict[str, Any]:
         self._node = node
-        return {"clean_steps": self.offered["clean"], "hardware_manager_version": dict(self.versions)}
+        return self._offer("clean")
 
     def _get_service_steps(self, node: dict[str, Any], ports: list[Any]) -> dict[str, Any]:
         self._node = node
-        return {"service_steps": self.offered["service"], "hardware_manager_version": dict(self.versions)}
+        return self._offer("service")
+
+    def _offer(self, kind: str) -> dict[str, Any]:
+        versions = dict(self.versions)
+        return {f"{kind}_steps": {MANAGER: self.offered[kind]}, "hardware_manager_version": versions}
 
     def _clean(self, node: dict[str, Any], ports: list[Any], step: Any, clean_version: Any) -> dict[str, Any]:
         return {"clean_result": self._take("clean", node, step, clean_version), "clean_step": step}
