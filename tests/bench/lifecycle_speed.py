@@ -49,6 +49,8 @@ def judge(ours: list[Measured], theirs: list[Measured]) -> Iterator[str]:
     if theirs:
         ratio = min(row.rate for row in ours) / max(row.rate for row in theirs)
         yield _line(ratio >= RATIO, f"{ratio:.1f} times Ironic's nodes per second (at least {RATIO:.0f})")
+        cpu = min(row.cpu_per_node for row in theirs) / max(row.cpu_per_node for row in ours)
+        yield f"measured: Ironic takes {cpu:.0f} times as much CPU for a node"
     peak = max(row.peak_rss for row in ours)
     yield _line(peak < MEMORY, f"{peak:.0f} MB at {largest} nodes (under {MEMORY:.0f})")
     if largest > smallest:
@@ -69,15 +71,14 @@ def _measure(started: AbstractContextManager[Side]) -> Measured:
     return row
 
 
-TITLES = (
-    "side            nodes seconds nodes/s   CPU s  client  others  peak MB  PSS MB  load  seconds of phases"
-)
+TITLES = "side            nodes seconds nodes/s CPU s  ms/node client s others s peak MB PSS MB  load  phases"
 
 
 def _columns(row: Measured) -> str:
     return (
-        f"{row.side:14} {row.nodes:6} {row.seconds:7.1f} {row.rate:7.2f} {row.cpu:7.1f} "
-        f"{row.client_cpu:7.1f} {row.others_cpu:7.1f} {row.peak_rss:8.0f} {row.pss:7.0f} {row.load:5.1f}  "
+        f"{row.side:14} {row.nodes:6} {row.seconds:7.1f} {row.rate:7.1f} {row.cpu:5.1f} "
+        f"{row.cpu_per_node:8.1f} {row.client_cpu:8.1f} {row.others_cpu:8.1f} {row.peak_rss:7.0f} "
+        f"{row.pss:6.0f} {row.load:5.1f}  "
         + ", ".join(f"{verb} {seconds:.1f}" for verb, seconds in row.phases.items())
     )
 
