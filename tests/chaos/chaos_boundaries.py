@@ -1,0 +1,197 @@
+"""Kill the seed at each place of each verb: before each commit, and before each act on a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+from chaos_campaign import Outcome, World, place
+
+from seed.lifecycle import Lifecycle, Transition, VerbRefused, ironic_39
+from seed.model import Run
+from seed.verbs import steps_for
+
+MACHINES = 99
+PACE = 0.3  # of the time that machines otherwise take
+PLACES = 25  # that a verb has, more or less
+LONG = 1.5  # seconds after which another seed is started that looks at once at what waits
+ENROLL = Transition("", "enroll", "enroll", None, "verb", "enrol", False, "undercloud")
+
+
+def boundaries(folder: Path, *, trials: int | None, seed: int) -> Outcome:
+    """A trial for each place of each verb, or as many at places taken at random."""
+    random = Random(seed)
+    world = World(place(folder, fast_track=False), MACHINES, random, pace=PACE, faults=0, asking=False)
+    with world.running():
+        tried = Trials(world) if trials is None else Sample(world, trials)
+        tried.walk()
+        outcome = world.outcome("step boundaries")
+    outcome.places = tried.places
+    outcome.wrong["astray"] = tried.astray
+    return outcome
+
+
+def walked(graph: Lifecycle) -> Iterator[Transition]:
+    """Each verb that takes steps, from the first resting state that it can be asked in."""
+    seen = set()
+    for edge in graph.transitions:
+        if edge.kind == "verb" and edge.source in graph.stable and steps_for(edge) and edge.event not in seen:
+            seen.add(edge.event)
+            yield edge
+
+
+class Trials:
+    """One after another, each with a seed that dies at one place of a verb: at the next one each time."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._graph = ironic_39()
+        self._open = {edge.event: edge for edge in (ENROLL, *walked(self._graph))}
+        self._next = dict.fromkeys(self._open, 0)
+        self._fuse = world.place.folder / "fuse"
+        self._epitaph = world.place.folder / "blown"
+        self._machines = iter(world.rack.machines)
+        self._name, self._state = "", ENROLL.source
+        self.places: dict[str, list[str]] = {verb: [] for verb in self._open}
+        self.astray: list[str] = []
+
+    def walk(self) -> None:
+        """Until no verb has a place left."""
+        while self._open:
+            edge = self._choose()
+            trial = Trial(self._world, self._name, edge)
+            self._take(trial, edge.event)
+            self._state = self._graph.landing(edge)
+            if wrong := trial.wrong(self._state):
+                self.astray.append(f"{wrong}; killed at {self.places[edge.event][-1:]}")
+                self._name, self._state = "", ENROLL.source
+
+    def _choose(self) -> Transition:
+        """Towards the nearest verb that has a place left; failing that, a new machine."""
+        ways = [way for edge in self._open.values() if (way := self._way(edge)) is not None]
+        if ways:
+            return min(ways, key=len)[0]
+        self._name = next(self._machines)
+        return ENROLL
+
+    def _way(self, edge: Transition) -> tuple[Transition, ...] | None:
+        try:
+            return (*self._graph.path(self._state, edge.source), edge)
+        except VerbRefused:
+            return None
+
+    def _take(self, trial: Trial, verb: str) -> None:
+        """With a seed that dies on the way, if the verb has places left."""
+        until = self._world.until
+        until(self._world.is_up)
+        trial.get_ready()
+        if verb in self._open:
+            self._fuse.write_text(str(self._next[verb]))
+        until(lambda: self._epitaph.exists() or trial.ask())
+        until(lambda: self._epitaph.exists() or trial.is_over())
+        if self._epitaph.exists():
+            self.places[verb].append(f"{trial.step()}: {self._epitaph.read_text()}")
+            self._next[verb] += 1
+            self._bury()
+            until(trial.ask)
+        elif verb in self._open:
+            del self._open[verb]
+            self._world.kill()  # with what is left of the fuse
+            self._forget()
+        while not self._world.until(trial.is_over, LONG) and trial.is_worth_waiting():
+            self._world.kill()
+
+    def _bury(self) -> None:
+        self._world.zygote.wait()
+        self._forget()
+        self._world.reborn()
+
+    def _forget(self) -> None:
+        self._fuse.unlink(missing_ok=True)
+        self._epitaph.unlink(missing_ok=True)
+
+
+class Sample(Trials):
+    """So many verbs on one way through the graph, each with a seed that dies anywhere in it."""
+
+    def __init__(self, world: World, trials: int) -> None:
+        super().__init__(world)
+        self._verbs = dict(self._open)
+        self._left = trials
+
+    def _choose(self) -> Transition:
+        self._left -= 1
+        self._open = dict(self._verbs) if self._left else {}
+        self._next = {verb: self._world.random.randrange(PLACES) for verb in self._open}
+        ways = [way for edge in self._verbs.values() if (way := self._way(edge)) is not None]
+        if not ways:
+            return super()._choose()
+        return self._world.random.choice(ways)[0]
+
+
+class Trial:
+    """One verb on one machine, asked until it has arrived, and once."""
+
+    def __init__(self, world: World, name: str, edge: Transition) -> None:
+        self._world = world
+        self._name = name
+        self._edge = edge
+        self._known = len(self._runs())
+        self._kills = 0
+
+    def get_ready(self) -> None:
+        if self._edge.event == "adopt":  # what is taken over runs
+            self._world.rack.machines[self._name].press_power_button()
+
+    def ask(self) -> bool:
+        """Whether the request has arrived; asks only when it has not."""
+        if self._has_arrived():
+            return True
+        if self._edge.event == "enroll":
+            return self._enroll()
+        rows = self._world.client.ask(self._edge.event, [self._name])
+        if rows and rows[0]["error"]:
+            raise AssertionError(f"{self._name}: {self._edge.event}: {rows[0]['error']}")
+        return rows is not None
+
+    def is_over(self) -> bool:
+        return self._has_arrived() and all(run.finished_at for run in self._runs())
+
+    def is_worth_waiting(self) -> bool:
+        self._kills += 1
+        return self._kills < 10
+
+    def step(self) -> str:
+        """Which one is under way."""
+        live = [run.step for run in self._runs() if not run.finished_at]
+        return live[0] or "the end" if live else "no run"
+
+    def wrong(self, wanted: str) -> str | None:
+        """What is not as one walk of the verb leaves it."""
+        with self._world.store.read() as tx:
+            node = tx.nodes.get(self._name)
+        runs = len(self._runs()) - self._known
+        if node.state == wanted and runs == self._takes_a_run():
+            return None
+        return f"{self._name}: {runs} runs of '{self._edge.event}' led to '{node.state}': {node.last_error}"
+
+    def _enroll(self) -> bool:
+        bmc = str(self._world.rack.machines[self._name].bmc.address)
+        body = {"bmc": bmc, "credentials": "rack", "name": self._name}
+        return self._world.client.send("POST", "/nodes", json=body) is not None
+
+    def _takes_a_run(self) -> bool:
+        return self._edge != ENROLL and bool(steps_for(self._edge))
+
+    def _has_arrived(self) -> bool:
+        if self._takes_a_run():
+            return len(self._runs()) > self._known
+        with self._world.store.read() as tx:
+            node = tx.nodes.named([self._name]).get(self._name)
+        return node is not None and node.state == self._edge.target
+
+    def _runs(self) -> list[Run]:
+        with self._world.store.read() as tx:
+            node = tx.nodes.named([self._name]).get(self._name)
+            return tx.runs.of_node(node.uuid) if node else []
