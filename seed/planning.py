@@ -92,7 +92,8 @@ class Planner:
         if words := _maintenance(node, host):
             return plan.model_copy(update={"verdict": Verdict.LEFT, "why": words})
         if host.state is None:
-            return plan.model_copy(update={"why": "no state is declared"})
+            verdict = Verdict.CHANGE if plan.differs else Verdict.SO
+            return plan.model_copy(update={"verdict": verdict, "why": "no state is declared"})
         try:
             return self._way(plan, node, host, host.state)
         except (VerbRefused, NoSuchDisk, ImageError) as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 from seed.differences import digest_of
+from seed.errors import StoreFailed
 from seed.instances import Instances, NotDeployable
 from seed.lifecycle import VerbRefused
 from seed.model import Run, RunState
@@ -12,6 +14,8 @@ from seed.plan import Options, Plan, Rollout, RolloutState, Row, RowState
 from seed.requests import Request, Requests
 from seed.store import Store, Transaction
 from seed.store.errors import Conflict, NotFound
+
+log = logging.getLogger(__name__)
 
 DEPLOYING = "deploying"
 
@@ -36,11 +40,17 @@ class Rollouts:
 
     def advance(self) -> None:
         """Go on wherever a verb has ended; one query when none has. Several seeds may call it at once."""
-        with self._store.read() as tx:
-            if not tx.rollouts.ended():
-                return
-        with self._store.write() as tx:
-            self._advance(tx)
+        try:
+            with self._store.read() as tx:
+                if not tx.rollouts.ended():
+                    return
+            with self._store.write() as tx:
+                self._advance(tx)
+        except StoreFailed:
+            raise
+        except Exception:
+            log.exception("rollouts do not go on, though runs have ended; runs and nodes are not affected")
+            return
         self.wake()
 
     def _advance(self, tx: Transaction) -> None:
@@ -101,7 +111,9 @@ class Rollouts:
         return row
 
     def _start(self, tx: Transaction, rollout: Rollout, row: Row) -> Run | None:
-        verb, node = row.verbs[row.cursor], tx.nodes.get(row.node)
+        verb, node = row.verbs[row.cursor], tx.nodes.many([row.node]).get(row.node)
+        if node is None:
+            raise NotFound("the node was removed")
         request = Request(row.node, verb, rollout.who, rollout=rollout.id)
         if self._requests.check(node, verb).target == DEPLOYING:
             instance, secrets = self._instances.declare(node, tx.documents.site())

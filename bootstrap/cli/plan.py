@@ -202,6 +202,7 @@ def _confirm(made: Plan, *, yes: bool, to: Console) -> None:
         return
     if not sys.stdin.isatty():
         raise CommandError("nothing was changed: nobody can be asked here, so say --yes if this is meant")
-    nodes = many(sum(node.pending for node in made.nodes), "node")
-    if not typer.confirm(f"Apply this to {nodes}?", default=False, err=to is err):
+    nodes = sum(node.pending for node in made.nodes)
+    question = f"Apply this to {many(nodes, 'node')}?" if nodes else "Store this declaration?"
+    if not typer.confirm(question, default=False, err=to is err):
         raise CommandError("nothing was changed")

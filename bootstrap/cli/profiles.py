@@ -19,7 +19,10 @@ def apply(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(help="The declaration (YAML), as a whole.")],
 ) -> None:
-    """Declare networks and hosts; enrolled nodes that match take their names and MACs from it."""
+    """Declare networks and hosts; enrolled nodes that match take names, MACs, role and maintenance from it.
+
+    No machine is touched: `undercloud apply` does that as well.
+    """
     declared = load(file, Site)
     answer = client(ctx).call("PUT", "/profiles", declared.document())
     out.print(f"{answer['hosts']} hosts declared; {answer['matched']} of them are enrolled nodes.")
@@ -35,6 +38,7 @@ def list_profiles(ctx: typer.Context, output: Output = Format.TABLE) -> None:
         "address": "ADDRESS",
         "image": "IMAGE",
         "role": "ROLE",
+        "state": "STATE",
         "match": "MATCH",
     }
     show(rows, columns, output)

@@ -73,6 +73,12 @@ def _looking(router: APIRouter, context: Context) -> None:
             rollout = tx.rollouts.get(number)
             return {**_view(tx, rollout), "nodes": tx.rollouts.progress(number, state or ())}
 
+    @router.get("/rollouts/{number}/plan")
+    def approved(number: int) -> dict[str, Any]:
+        """The plan as it was approved, without its site."""
+        with context.store.read() as tx:
+            return tx.rollouts.plan(number)
+
 
 def _view(tx: Transaction, rollout: Rollout) -> dict[str, Any]:
     return {**asdict(rollout), "counts": tx.rollouts.counts(rollout.id)[rollout.id]}

@@ -62,7 +62,7 @@ class RolloutTable:
         """The plan that was approved, without its site."""
         found = self._connection.execute(sa.select(_ROLLOUT.plan).where(_ROLLOUT.id == number)).scalar()
         if found is None:
-            raise NotFound(f"no rollout {number}")
+            raise NotFound(f"no rollout {number}; see `undercloud rollout list`")
         return dict(found)
 
     def rows(self, number: int, states: Iterable[RowState] = (), most: int | None = None) -> list[Row]:
