@@ -36,6 +36,11 @@ class SSH:
                 raise SSHFailed(
                     f"node '{node['name']}' ({node['state']}) has no host with a declared address"
                 )
+            if not instance["ssh_host_key"]:
+                raise SSHFailed(
+                    f"node '{node['name']}' was adopted, so its SSH host key is not known and cannot be "
+                    f"verified here: use ssh itself, with {instance['address']}"
+                )
             hosts[node["name"]] = instance["address"]
             keys.append(f"{instance['address']} {instance['ssh_host_key']}\n")
         with tempfile.TemporaryDirectory(prefix="undercloud-ssh-") as directory:

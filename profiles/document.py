@@ -17,7 +17,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from profiles.yaml_loader import Loader
 
-M = TypeVar("M", bound="Strict")
+M = TypeVar("M", bound=BaseModel)
 Location = tuple[str | int, ...]
 
 # pydantic's words for programmers, in words for whoever wrote the file.

@@ -15,10 +15,9 @@ from seed.lifecycle import Lifecycle, Transition, VerbRefused
 from seed.model import Intent, Node, Run, RunState, Standing
 from seed.store import Store, Transaction
 from seed.store.errors import Conflict, NotFound
-from seed.verbs import SECRETS, steps_for
+from seed.verbs import OF_RUNS, SECRETS, steps_for
 from seed.wanted_steps import WantedStep, wanted_of
 
-OF_RUNS = ("abort", "hold", "unhold")  # what is asked of a run that is under way
 _HASH = re.compile(r"\$[0-9a-z]+\$[./0-9A-Za-z$=,]+")  # crypt(5)
 
 

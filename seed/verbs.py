@@ -6,6 +6,8 @@ from seed.lifecycle import Transition
 
 _CLEANING = ("boot_ramdisk", "list_clean_steps", "leave_ramdisk")
 
+OF_RUNS = ("abort", "hold", "unhold")  # what is asked of a run that is under way
+
 RESCUE_PASSWORD = "rescue-password"  # noqa: S105 - the name under which its hash is kept
 
 # The secrets that a verb is to be given with it.

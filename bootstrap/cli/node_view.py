@@ -14,7 +14,7 @@ MORE = {"address": "ADDRESS", "serial": "SERIAL", "last_error": "LAST ERROR"}
 # Told together with what they belong to.
 _TOLD = {
     *("maintenance_reason", "maintenance_by", "retired_reason", "protected_reason"),
-    *("expected_power", "inventory", "run", *FLAGS),
+    *("expected_power", "inventory", "run", "evidence", *FLAGS),
 }
 
 
@@ -63,6 +63,17 @@ def lines(node: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield flag, _flag(node, flag)
     if node["run"]:
         yield "run", _run(node["run"])
+    if node.get("evidence"):
+        yield from _evidence(node["evidence"])
+
+
+def _evidence(event: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What was erased when the machine was decommissioned: when, for whom, and each disk."""
+    data = event["data"]
+    yield "decommissioned", f"{event['at'][:19]} UTC for {data['who']}, by agent {data['agent']}"
+    for disk in data["disks"]:
+        size = f"{(disk['size_bytes'] or 0) / 1e9:.1f} GB"
+        yield "erased", f"{disk['name']} {size} serial {text(disk['serial'])} by {disk['method']}"
 
 
 def _flag(node: dict[str, Any], flag: str) -> str:
