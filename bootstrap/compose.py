@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from fastapi import FastAPI
 
@@ -19,7 +20,7 @@ from seed.api.context import Context
 from seed.apply import Apply
 from seed.bmcs import BMCs
 from seed.boot import Boot
-from seed.conductor import Conductor
+from seed.conductor import LEASE, Conductor
 from seed.declarations import Declarations
 from seed.images import Images
 from seed.instances import Instances
@@ -78,10 +79,12 @@ def compose(
     bmc: Callable[[Endpoint], BMC] = connect,
     agent: Callable[[Agent, Secret], AgentClient] = AgentClient,
     instead: Sequence[Step] = (),
+    lease: timedelta = LEASE,
 ) -> Seed:
     """Put a seed together from its configuration; nothing runs yet.
 
-    `bmc` and `agent` reach machines; steps that are given `instead` of one of that name replace it.
+    `bmc` and `agent` reach machines; steps that are given `instead` of one of that name replace it. `lease`:
+    how long a seed may be silent until another goes on with its runs.
     """
     base_url = config.provisioning.base_url
     store = open_store(config)
@@ -101,6 +104,7 @@ def compose(
         {step.name: step for step in (*steps, *instead)},
         name=config.name,
         limits=config.limits.by_need(),
+        lease=lease,
     )
     requests = Requests(store, lifecycle, conductor.advance, instances, conductor.wake)
     rollouts = Rollouts(store, requests, instances)

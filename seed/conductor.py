@@ -52,15 +52,20 @@ class Conductor:
         name: str = "seed",
         limits: Mapping[str, int] | None = None,
         workers: int = 16,
+        lease: timedelta = LEASE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`name` is this seed's among those that share the store; `limits` says how many of each need."""
+        """`name` is this seed's among those that share the store; `limits` says how many of each need.
+
+        `lease`: how long a seed may be silent until others go on with what it was walking.
+        """
         self.name = name
         self._store = store
         self._steps = steps
         self._limits = limits or {}
         self._workers = workers
+        self._lease = lease
         self._clock = clock
         self.advance = Advance(lifecycle, self.step_named, clock, jitter)
         self._changed = threading.Condition()
@@ -162,7 +167,7 @@ class Conductor:
         self.wake()  # what ended before may not have been followed
 
     def _renew(self, tx: Transaction) -> None:
-        until = self._clock() + LEASE
+        until = self._clock() + self._lease
         tx.leases.take(f"{SEED}{self.name}", self.name, until)
         tx.runs.renew(self.name, until)
 
@@ -172,7 +177,7 @@ class Conductor:
         ended = threading.Event()
 
         def renew() -> None:
-            while not ended.wait(LEASE.total_seconds() / 3):
+            while not ended.wait(self._lease.total_seconds() / 3):
                 try:
                     with self._store.write() as tx:
                         self._renew(tx)
@@ -191,11 +196,13 @@ class Conductor:
 
     def _claim(self, most: int) -> list[Task]:
         with self._store.read() as tx:
-            due = tx.runs.next_wake(self._limits)
-        if (due is None or due > self._clock()) and not self._limits:
+            earliest = tx.runs.next_wake(self._limits)
+        if (earliest is None or earliest > self._clock()) and not self._limits:
             return []
         with self._store.claim() as tx:
-            claimed = tx.runs.claim(self.name, self._clock() + LEASE, most, self._limits)
+            due = tx.runs.claim(self.name, self._clock() + self._lease, most, self._limits)
+            # One that is walked here comes again when the store was away for longer than its lease.
+            claimed = [each for each in due if each.run.id not in self._walking]
             nodes = tx.nodes.many(each.run.node for each in claimed)
         self._take_over([each for each in claimed if each.left_by is not None])
         return [(each.run, nodes[each.run.node]) for each in claimed]
@@ -286,7 +293,7 @@ class Conductor:
     def _put_off(self, run: Run) -> None:
         with self._store.write() as tx:
             for mine in tx.runs.held(self.name, [run]).values():
-                tx.runs.save([replace(mine, wake_at=self._clock() + LEASE)])
+                tx.runs.save([replace(mine, wake_at=self._clock() + self._lease)])
 
     def _save_together(self, answers: Sequence[Answer]) -> tuple[list[Task], bool]:
         with self._store.write() as tx:
@@ -300,7 +307,7 @@ class Conductor:
                         result = replace(result, poll=timedelta())  # woken while the step was executed
                     changes.append(self._answer(tx, now, standings[run.node], result))
             going_on = [] if self._stopping else [change.run for change in changes if _goes_on(change)]
-            until = self._clock() + LEASE
+            until = self._clock() + self._lease
             record.changes(tx, changes, {run.id: (self.name, until) for run in going_on})
             nodes = tx.nodes.many(run.node for run in going_on)
         ended = any(change.run.finished_at for change in changes)

@@ -157,6 +157,21 @@ def test_what_a_dead_seed_held_is_resumed(world: World, store: Store) -> None:
     assert world.said("run.resumed") == ["manage goes on at verify_credentials"]
 
 
+def test_a_step_is_not_executed_again_meanwhile_though_its_lease_ran_out(world: World, store: Store) -> None:
+    world.at("enroll", Machine(1))
+    world.at("enroll", Machine(2))
+    step = Gate()
+    with serving(store, step) as conductor:
+        ask(store, conductor)
+        step.wait_entered()
+        with store.write() as tx:  # a store that was away for longer than the lease could not be told
+            tx.runs.renew(conductor.name, datetime.now(UTC) - timedelta(seconds=1))
+        ask(store, conductor, "node-2")
+        step.wait_entered()
+    assert not step.entered.acquire(blocking=False)
+    assert state_of(store) == state_of(store, "node-2") == "manageable"
+
+
 def test_a_step_that_this_release_does_not_have(world: World, store: Store) -> None:
     world.enroll()
     ask(store, Conductor(store, ironic_39(), {}))
