@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
@@ -10,6 +12,7 @@ import httpx
 import pytest
 from seed_machine import Machine
 from seed_world import Fuse, Killed, World, build_images
+from store_places import KINDS
 
 from hwdrivers.fake import Fault
 from profiles.site import Site
@@ -74,6 +77,7 @@ def rack(make_world: Make) -> World:
 # -- to the end ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", KINDS)
 def test_machines_become_hosts_and_then_nothing_is_to_be_done(make_world: Make) -> None:
     world = make_world(Machine(1), Machine(2))
     for machine in world.machines:
@@ -221,12 +225,22 @@ def test_a_rollout_survives_a_kill_at_every_place(
             return
 
 
-def test_two_seeds_that_go_on_at_once_do_it_once(rack: World) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_seeds_that_go_on_at_once_do_it_once(rack: World, caplog: pytest.LogCaptureFixture) -> None:
     number = apply(rack, site(rack, state="available"), max_parallel=2)
-    first = rack.rollouts
+    another, over = rack.rollouts, threading.Event()
     rack.start(Fuse(), name="another")
-    rack.conductor.follow(first.advance)
-    rack.settle()
+
+    def go_on() -> None:
+        while not over.is_set():
+            another.advance()
+
+    with ThreadPoolExecutor(2) as pool:
+        seeds = [pool.submit(go_on) for _ in range(2)]
+        rack.settle()
+        over.set()
+    assert [seed.result() for seed in seeds] == [None, None]
+    assert not caplog.records
     for machine in rack.machines:
         assert [run.verb for run in rack.runs(machine)] == ["manage", "provide"]
     assert show(rack, number)["state"] == "done"
