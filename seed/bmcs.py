@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from contextlib import AbstractContextManager, contextmanager
 
 from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import BMC, Endpoint
+from hwdrivers.credentials import Credentials
+from seed.model import Node
 from seed.store import Store
-
-
-class HasBMC(Protocol):
-    """What is to be known of a node to speak to its BMC."""
-
-    @property
-    def bmc(self) -> str: ...
-
-    @property
-    def credentials(self) -> str: ...
 
 
 class BMCs:
@@ -28,12 +19,16 @@ class BMCs:
         self._store = store
         self._connect = connect
 
-    @contextmanager
-    def open(self, node: HasBMC) -> Iterator[BMC]:
+    def open(self, node: Node) -> AbstractContextManager[BMC]:
         """A conversation with the node's BMC; raises BMCError, or NotFound for its credentials."""
         with self._store.read() as tx:
             credentials = tx.credentials.get(node.credentials)
-        bmc = self._connect(Endpoint(BMCAddress.parse(node.bmc), credentials))
+        return self.log_in(node.bmc, credentials)
+
+    @contextmanager
+    def log_in(self, address: str, credentials: Credentials) -> Iterator[BMC]:
+        """A conversation with the BMC at that address; raises BMCError."""
+        bmc = self._connect(Endpoint(BMCAddress.parse(address), credentials))
         try:
             yield bmc
         finally:

@@ -9,25 +9,21 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 
 from hwdrivers.bmc import PowerState
-from hwdrivers.credentials import Credentials
-from hwdrivers.errors import BMCError
 from seed.bmcs import BMCs
 from seed.errors import StoreFailed
 from seed.lifecycle import Lifecycle
 from seed.model import Watched
 from seed.pauses import Pauses
 from seed.power_drift import Finding, drifted, judge
+from seed.power_poll import Answer, PowerPoll, login_of
 from seed.silence import Silence
 from seed.store import Store, Transaction
-from seed.store.errors import NotFound, WrongKey
+from seed.store.errors import WrongKey
 
 log = logging.getLogger(__name__)
 
@@ -35,19 +31,8 @@ WHO = LEASE = "power sync"
 VERB = "restore power"
 STEPS = ("restore_power",)
 GRACE = timedelta(minutes=1)  # how much longer than two sweeps a seed may be silent before another sweeps
-TOGETHER = 48  # answers saved in one transaction
-UNSAVED = 5.0  # seconds that answers wait for those of slower BMCs
 SPREAD = 10.0  # seconds within which the first sweep begins: seeds are started together
 LONGEST = timedelta(hours=1)  # between two attempts to restore the power of one node
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a BMC said, or why there is nothing to tell; the node as it stood when it was asked."""
-
-    node: Watched
-    said: PowerState | BMCError | NotFound
-    login: Credentials | None
 
 
 class PowerSync:
@@ -70,11 +55,9 @@ class PowerSync:
         """`interval` in seconds, 0: never; `at_once`: conversations; `faulty_after`: sweeps without an
         answer; `name` is this seed's, `wake` has its conductor look at what was started."""
         self._store = store
-        self._bmcs = bmcs
         self._wake = wake
         self._name = name
         self._interval = timedelta(seconds=interval)
-        self._at_once = at_once
         self._clock = clock
         self._random = randomness
         self._besides = lifecycle.terminal | {lifecycle.initial}
@@ -82,6 +65,7 @@ class PowerSync:
         self._restored = Pauses(self._interval, LONGEST, clock)
         self._leads_until = datetime.min.replace(tzinfo=UTC)
         self._ended = threading.Event()
+        self._poll = PowerPoll(store, bmcs, at_once, clock, besides=self._besides, ended=self._ended.is_set)
 
     # -- the loop ----------------------------------------------------------------------------------
 
@@ -131,46 +115,11 @@ class PowerSync:
             return
         with self._store.read() as tx:
             nodes = tx.fleet.watched(self._besides)
-            due = self._silence.due(nodes, lambda name: _login(tx, name))
-        for answers in self._answers(sorted(due, key=lambda _: self._random())):
+            due = self._silence.due(nodes, lambda name: login_of(tx, name))
+        for answers in self._poll.answers(sorted(due, key=lambda _: self._random())):
             if not self._leads():
                 return
             self._save(answers)
-
-    def _answers(self, uuids: Sequence[str]) -> Iterator[list[Answer]]:
-        """Some dozen at a time, as they come; a slow BMC keeps one thread, and nobody else waiting."""
-        todo, got = iter(uuids), list[Answer]()
-        with ThreadPoolExecutor(self._at_once, thread_name_prefix="power") as pool:
-
-            def ask(some: Iterable[str]) -> set[Future[Answer | None]]:
-                return set() if self._ended.is_set() else {pool.submit(self._ask, uuid) for uuid in some}
-
-            asked = ask(islice(todo, self._at_once))
-            while asked:
-                done, asked = wait(asked, UNSAVED, FIRST_COMPLETED)
-                asked |= ask(islice(todo, len(done)))
-                got += [answer for future in done if (answer := future.result())]
-                if len(got) >= TOGETHER or not done or not asked:
-                    yield got
-                    got = []
-
-    def _ask(self, uuid: str) -> Answer | None:
-        """None: somebody works on the node by now, or its driver is broken."""
-        with self._store.read() as tx:
-            found = tx.fleet.watched(self._besides, [uuid])
-            login = _login(tx, found[0].credentials) if found else None
-        if not found:
-            return None
-        try:
-            with self._bmcs.open(found[0]) as bmc:
-                return Answer(found[0], bmc.power_state(), login)
-        except (BMCError, NotFound) as error:
-            return Answer(found[0], error, login)
-        except (StoreFailed, WrongKey):
-            raise
-        except Exception:
-            log.exception("node '%s': its power cannot be read", found[0].name)
-            return None
 
     # -- what was answered -------------------------------------------------------------------------
 
@@ -207,10 +156,3 @@ class PowerSync:
             self._restored.add(node.uuid)
             message = f"{node.expected_power} is to be restored"
             tx.events.add("power.restore", message, node=node.uuid, run=run.id, who=WHO)
-
-
-def _login(tx: Transaction, name: str) -> Credentials | None:
-    try:
-        return tx.credentials.get(name)
-    except NotFound:
-        return None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from hwdrivers.credentials import Credentials
 from hwdrivers.errors import AccessDenied
 from seed.model import Watched
 from seed.pauses import Pauses
 from seed.power_drift import Finding
+from seed.power_poll import Login
 
 # A BMC that is silent costs 12 s each time; one that refuses the log-in may lock the account for everybody.
 SILENT, DENIED = timedelta(minutes=10), timedelta(minutes=30)
@@ -22,14 +22,14 @@ class Silence:
         """A fault after so many times in a row; from then on the pauses grow from `interval`."""
         self._faulty_after = faulty_after
         self._pauses = Pauses(interval, SILENT, clock, free=faulty_after)
-        self._denied: dict[str, Credentials | None] = {}
+        self._denied: dict[str, Login] = {}
 
-    def due(self, nodes: Sequence[Watched], login: Callable[[str], Credentials | None]) -> list[str]:
+    def due(self, nodes: Sequence[Watched], login: Callable[[str], Login]) -> list[str]:
         """Who is to be asked now, by UUID; at once where there is another log-in than the refused one."""
         self._forgive({node.uuid: node for node in nodes}, login)
         return [node.uuid for node in nodes if self._pauses.over(node.uuid)]
 
-    def _forgive(self, nodes: Mapping[str, Watched], login: Callable[[str], Credentials | None]) -> None:
+    def _forgive(self, nodes: Mapping[str, Watched], login: Callable[[str], Login]) -> None:
         refused = {uuid: was for uuid, was in self._denied.items() if uuid in nodes}
         now = {name: login(name) for name in {nodes[uuid].credentials for uuid in refused}}
         for uuid, was in refused.items():
@@ -41,7 +41,7 @@ class Silence:
         self._pauses.end(uuid)
         self._denied.pop(uuid, None)
 
-    def silent(self, node: Watched, error: Exception, login: Credentials | None) -> Finding:
+    def silent(self, node: Watched, error: Exception, login: Login) -> Finding:
         """It did not; a fault at once where the log-in was refused, which is not tried again soon."""
         denied = isinstance(error, AccessDenied)
         count = self._pauses.add(node.uuid, DENIED if denied else timedelta())

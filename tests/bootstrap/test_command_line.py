@@ -166,7 +166,6 @@ def test_profiles_are_declared_or_refused_as_a_whole(operator: Operator) -> None
             "--ca-file /nowhere: there is no such file",
         ),
         (["events", "--node", "x"], "no node 'x'"),
-        (["events", "--follow", "-o", "json"], "--follow has no end"),
         (["image", "verify", "absent", "--images", "/nowhere"], "No image absent in /nowhere"),
         (["init", "--interface", "nope0"], "interface 'nope0' does not exist; there are: "),
         (["init", "--cidr", "everywhere"], "--cidr everywhere: "),

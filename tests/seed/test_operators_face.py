@@ -225,7 +225,7 @@ def test_events_are_read_from_where_one_stopped(world: World) -> None:
     world.do("manage")
     everything = world.operator.get("/events").json()
     assert [event["id"] for event in everything] == sorted(event["id"] for event in everything)
-    (newest,) = world.operator.get("/events", params={"after": -1}).json()
+    (newest,) = world.operator.get("/events", params={"last": 1}).json()
     assert newest == everything[-1]
     rest = world.operator.get("/events", params={"after": 2, "node": "node-1"}).json()
     assert rest == [event for event in everything if event["id"] > 2 and event["node"]]
