@@ -259,6 +259,25 @@ def test_a_run_that_begins_meanwhile_wins(world: World) -> None:
     assert powers(world) == ("power on", "power on")
 
 
+def test_a_run_that_begins_while_others_are_asked_keeps_its_bmc_for_itself(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world(machine(1), machine(2))
+    at(world, "manageable")
+
+    def begin(other: Machine) -> None:
+        if world.runs(other) == []:
+            world.ask("inspect", other)
+            world.pass_time(seconds=12)  # what a silent BMC takes
+
+    first, second = world.machines
+    for each, other in ((first, second), (second, first)):
+        assert isinstance(each.bmc, Hooked)
+        each.bmc.when_asked = lambda other=other: begin(other)  # type: ignore[misc]
+    sync(world, at_once=1).sweep()
+    assert sorted(len(each.bmc.logins) for each in world.machines) == [0, 1]
+
+
 def test_so_does_one_that_has_ended_already(world: World) -> None:
     at(world, "manageable")
     bmc = world.machines[0].bmc
