@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seed.lifecycle import Transition
 from seed.model import Node, PowerPolicy
 from seed.store import Transaction
 from seed.store.errors import NotFound
@@ -27,6 +28,22 @@ class Flags:
     protected: bool | None = None
     power_policy: PowerPolicy | None = None
     reason: str | None = None
+
+
+def refusal(node: Node, edge: Transition) -> str | None:
+    """Why its flags keep a node from taking this edge, after "it is"; None when they do not."""
+    if node.maintenance:
+        reason, who = node.maintenance_reason or "no reason given", node.maintenance_by or "unknown"
+        return f"in maintenance ({reason}; {who}): end that first"
+    if node.protected and edge.destructive:
+        return f"{protection(node)} and '{edge.event}' destroys data"
+    if node.retired and edge.event in ("provide", "deploy", "rebuild"):
+        return f"retired ({node.retired_reason or 'no reason given'}) and gets no new instance"
+    return None
+
+
+def protection(node: Node) -> str:
+    return f"protected ({node.protected_reason or 'no reason given'})"
 
 
 def put_flags(tx: Transaction, keys: Sequence[str], wanted: Flags, who: str) -> dict[str, bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache, partial
 from typing import Any
@@ -14,6 +14,7 @@ from pxe.images import ImageError, OSImage
 from seed import estimates
 from seed.declarations import aside, in_words
 from seed.differences import digest, rebuilds
+from seed.flags import refusal
 from seed.lifecycle import Lifecycle, Transition, VerbRefused
 from seed.model import NextBoot, Node, Run
 from seed.plan import Act, NodePlan, Options, Plan, Seconds, Verdict
@@ -117,8 +118,9 @@ class Planner:
             path = (self._lifecycle.follow(node.state, "rebuild"),) if reasons else ()
         if not path:
             return plan.model_copy(update={"verdict": Verdict.CHANGE if plan.differs else Verdict.SO})
-        if words := next(filter(None, (refusal(node, edge) for edge in path)), None):
-            return plan.model_copy(update={"verdict": Verdict.LEFT, "why": words})
+        asked = replace(node, maintenance=False)  # what is declared of that was looked at before
+        if words := next(filter(None, (refusal(asked, edge) for edge in path)), None):
+            return plan.model_copy(update={"verdict": Verdict.LEFT, "why": f"it is {words}"})
         deploys = any(edge.target == DEPLOYS for edge in path)
         image = self._image(host) if deploys else None
         verbs = tuple(edge.event for edge in path)
@@ -158,16 +160,6 @@ class Planner:
 
     def _network(self, host: Host) -> Network | None:
         return self._site.networks.get(host.network)
-
-
-def refusal(node: Node, edge: Transition) -> str | None:
-    """Why the node's flags forbid this edge."""
-    if node.protected and edge.destructive:
-        reason = node.protected_reason or "no reason given"
-        return f"it is protected ({reason}), and {edge.event} destroys data"
-    if node.retired and edge.event in ("provide", "deploy", "rebuild"):
-        return f"it is retired ({node.retired_reason or 'no reason given'}) and gets no host any more"
-    return None
 
 
 def facts(node: Node, newest_run: int | None) -> dict[str, Any]:

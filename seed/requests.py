@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hwdrivers.credentials import Secret
-from seed import record
+from seed import flags, record
 from seed.advance import Advance, Change
 from seed.instances import Instances
 from seed.lifecycle import Lifecycle, Transition, VerbRefused
@@ -150,7 +150,8 @@ class Requests:
     def check(self, node: Node, verb: str) -> Transition:
         """Raise VerbRefused if `verb` cannot start now; changes nothing."""
         transition = self._lifecycle.follow(node.state, verb)
-        _refuse_flagged(node, transition)
+        if words := flags.refusal(node, transition):
+            raise VerbRefused(f"node '{node.name}' is {words}")
         return transition
 
     def _check_steps(self, node: Node, transition: Transition, wanted: Sequence[WantedStep]) -> None:
@@ -159,7 +160,7 @@ class Requests:
             raise VerbRefused(f"'{transition.event}' cannot be held, so 'hold' is none of its steps")
         destroys = ", ".join(step.name for step in wanted if step.destroys)
         if node.protected and destroys:
-            raise VerbRefused(f"{_protection(node)} and {destroys} destroys data")
+            raise VerbRefused(f"node '{node.name}' is {flags.protection(node)} and {destroys} destroys data")
 
     def _open(self, tx: Transaction, openings: Sequence[_Opening]) -> list[Run | None]:
         runs = tx.runs.open_all([self._run(tx, opening) for opening in openings if opening.steps])
@@ -240,24 +241,6 @@ class Requests:
         change.follow(edge, who)
         record.changes(tx, [change])
         return change.run
-
-
-def _refuse_flagged(node: Node, transition: Transition) -> None:
-    """The flags beside the state say what may not be asked."""
-    if node.maintenance:
-        raise VerbRefused(
-            f"node '{node.name}' is in maintenance ({node.maintenance_reason or 'no reason given'}; "
-            f"{node.maintenance_by or 'unknown'}): end that first"
-        )
-    if node.protected and transition.destructive:
-        raise VerbRefused(f"{_protection(node)} and '{transition.event}' destroys data")
-    if node.retired and transition.event in ("provide", "deploy", "rebuild"):
-        reason = node.retired_reason or "no reason given"
-        raise VerbRefused(f"node '{node.name}' is retired ({reason}) and gets no new instance")
-
-
-def _protection(node: Node) -> str:
-    return f"node '{node.name}' is protected ({node.protected_reason or 'no reason given'})"
 
 
 def _check_secrets(verb: str, secrets: Mapping[str, Secret]) -> None:

@@ -225,9 +225,9 @@ def test_a_host_that_was_adopted_is_not_judged() -> None:
     [
         (
             {"protected": True, "protected_reason": "the database"},
-            "it is protected (the database), and deploy destroys data",
+            "it is protected (the database) and 'deploy' destroys data",
         ),
-        ({"retired": True}, "it is retired (no reason given) and gets no host any more"),
+        ({"retired": True}, "it is retired (no reason given) and gets no new instance"),
         ({"maintenance": True, "maintenance_reason": "a dead fan"}, "in maintenance: a dead fan"),
     ],
 )
