@@ -37,7 +37,7 @@ def until_done(
     """The runs as they ended, telling events after number `since`. Ctrl-C stops only the watching."""
     if not runs:
         return []
-    names = {node["uuid"]: node["name"] for node in api.get("/nodes")}
+    names = {node["uuid"]: node["name"] for node in api.get("/nodes", fields="uuid,name")}
     watcher = _Watcher(api, runs, names, since, to, sleep)
     try:
         return watcher.watch()

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from seed.model import Event
 from seed.store import tables
 
-
 _EVENT = tables.event.c
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from seed.lifecycle import DECOMMISSIONED
 from seed.model import Bootable, PowerPolicy, Watched, boot_mac_of, facts_of
 from seed.store import tables
+from seed.store.errors import NotFound
 
 _NODE = tables.node.c
 _RUN = tables.run.c
@@ -67,6 +68,15 @@ class Fleet:
             matched = facts_of(row.bmc, row.serial, row.name, row.vendor, row.model)
             found.append(Bootable(row.name, own, boot_mac_of(own, row.seen), matched))
         return found
+
+    def columns(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """These columns of the summary, for each node by name; raises NotFound for one that is not in it."""
+        there = {column.name: column for column in _SUMMARY}
+        unknown = [name for name in names if name not in there]
+        if unknown:
+            raise NotFound(f"no field {', '.join(unknown)}; there are: {', '.join(there)}")
+        wanted = sa.select(*(there[name] for name in names)).order_by(_NODE.name)
+        return [dict(row) for row in self._connection.execute(wanted).mappings()]
 
     def summaries(self) -> list[dict[str, Any]]:
         """One flat row for each node, by name, with what it is becoming and the run that is under way."""

@@ -7,14 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from cryptography.fernet import Fernet
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, TimeoutError
 
@@ -29,6 +24,7 @@ from seed.store.history import History
 from seed.store.leases import Leases
 from seed.store.nodes import Nodes
 from seed.store.place import database
+from seed.store.revisions import upgrade
 from seed.store.rollouts import RolloutTable
 from seed.store.runs import Runs
 from seed.store.secrets import Secrets
@@ -120,12 +116,8 @@ class Store:
 
         Raises StoreFailed when the database cannot be used, or when a newer release made its tables.
         """
-        config = Config()
-        config.set_main_option("script_location", str(files("seed").joinpath("migrations")))
         with self._database.opening(), self._begin(Intent.WRITE) as connection:
-            _refuse_newer(config, connection, str(self._where))
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            upgrade(connection, str(self._where))
 
     def read(self) -> AbstractContextManager[Transaction]:
         """See one consistent state; never waits for a writer. Raises StoreFailed, as the others do."""
@@ -175,14 +167,3 @@ class Store:
         finally:
             if waits:
                 self._turn.release()
-
-
-def _refuse_newer(config: Config, connection: sa.Connection, name: str) -> None:
-    """An older release must not write what it does not know."""
-    made = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if made is not None and made not in known:
-        raise StoreFailed(
-            f"the store {name} is of a newer release (revision {made}, this one knows {max(known)}): "
-            "install that release, or put a backup back"
-        )

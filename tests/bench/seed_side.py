@@ -50,7 +50,7 @@ class Seed:
         return list(self._send("GET", "/nodes"))
 
     def states(self) -> list[str]:
-        return [node["state"] for node in self.list_nodes()]
+        return [node["state"] for node in self._send("GET", "/nodes?fields=name,state")]
 
     def usage(self) -> Usage:
         return self.session.usage()

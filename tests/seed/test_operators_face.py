@@ -58,6 +58,11 @@ def test_a_node_shows_what_can_be_asked_of_it(world: World) -> None:
     assert view == world.operator.get("/nodes/node-1").json()
     (summary,) = world.operator.get("/nodes").json()
     assert summary.items() <= view.items()
+    fields = {"fields": "name,state"}
+    assert world.operator.get("/nodes", params=fields).json() == [{"name": "node-1", "state": "enroll"}]
+    refused = world.operator.get("/nodes", params={"fields": "name,password"})
+    assert refused.status_code == 404
+    assert "no field password; there are: uuid, name" in refused.json()["detail"]
     assert view["state"] == "enroll"
     assert view["verbs"] == ["manage"]
     assert view["run"] is None
@@ -136,7 +141,7 @@ def test_a_verb_that_is_not_possible_lists_those_that_are(world: World) -> None:
     before = snapshot(world)
     answer = world.ask("inspect")
     assert answer.status_code == 409
-    assert detail(answer) == "'inspect' is not possible in state 'available'; possible here: deploy, manage"
+    assert detail(answer) == "'inspect' is not possible in state 'available'; possible here: deploy, manage, decommission"
     assert world.operator.post("/nodes/nobody/verbs/manage").status_code == 404
     assert snapshot(world) == before
 
