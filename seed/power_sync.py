@@ -130,10 +130,11 @@ class PowerSync:
             return
         with self._store.write() as tx:
             now = {node.uuid: node for node in tx.fleet.watched(self._besides, list(news))}
-            for uuid, (node, finding) in news.items():
-                if now.get(uuid) == node:
-                    self._record(tx, node, finding)
-        if any(finding.restore for _, finding in news.values()):
+            same = [(node, finding) for uuid, (node, finding) in news.items() if now.get(uuid) == node]
+            for node, finding in same:
+                self._record(tx, node, finding)
+            self._restore(tx, [node for node, finding in same if finding.restore])
+        if any(finding.restore for _, finding in same):
             self._wake()
 
     def _finding(self, answer: Answer) -> Finding:
@@ -151,7 +152,13 @@ class PowerSync:
         tx.nodes.update(node.uuid, **finding.facts)
         for kind, message in finding.events:
             tx.events.add(kind, message, node=node.uuid, who=WHO)
-        if finding.restore:
+
+    def _restore(self, tx: Transaction, nodes: Sequence[Watched]) -> None:
+        """A run as any other; where a rollout is to come, it would be in its way."""
+        planned = tx.rollouts.under_way() if nodes else {}
+        for node in nodes:
+            if node.uuid in planned:
+                continue
             run = tx.runs.open(node.uuid, VERB, WHO, STEPS)
             self._restored.add(node.uuid)
             message = f"{node.expected_power} is to be restored"

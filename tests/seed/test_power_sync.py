@@ -20,6 +20,7 @@ from hwdrivers.fake import FakeBMC, FakeRack, Fault
 from seed.bmcs import BMCs
 from seed.lifecycle import ironic_39
 from seed.model import RunState
+from seed.plan import Options, RolloutState
 from seed.power_sync import PowerSync
 from seed.store import Store
 
@@ -222,6 +223,23 @@ def test_what_cannot_be_restored_is_tried_less_and_less(world: World) -> None:
     world.conductor.run_until_idle()
     assert (bmc.power, world.node().last_error) == (ON, None)
     assert world.runs()[-1].state is RunState.DONE
+
+
+def test_what_a_rollout_is_to_change_is_left_to_it(world: World) -> None:
+    """A run that restores power would make its verb fail."""
+    at(world, power_policy="restore")
+    world.machines[0].bmc.power = OFF
+    with world.store.write() as tx:
+        row = {"node": world.node().uuid, "verbs": ["rebuild"], "becomes": None}
+        rollout = tx.rollouts.open("alice", Options(), {}, [row])
+    power = sync(world)
+    sweeps(world, power, 2)
+    assert world.runs() == []
+    assert told(world) == [("power.drift", "was switched off outside of the seed")]
+    with world.store.write() as tx:
+        tx.rollouts.move(rollout.id, RolloutState.STOPPED, "by alice", ended=True)
+    sweeps(world, power)
+    assert [run.verb for run in world.runs()] == ["restore power"]
 
 
 # -- who is left alone -----------------------------------------------------------------------------
