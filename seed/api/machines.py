@@ -5,13 +5,14 @@ The agent's calls and payloads are those of ironic-python-agent 13.0.0 against I
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, PlainTextResponse
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from pydantic import BaseModel, Field
 
 from hwdrivers.agent_inventory import from_agent
@@ -20,12 +21,15 @@ from pxe.images import ImageError
 from pxe.ipxe import entry_script
 from seed.api.bodies import refuse_body
 from seed.boot import Boot
+from seed.errors import StoreFailed
 from seed.images import Images
 from seed.instances import Instances
 from seed.model import Node
 from seed.ramdisk import HEARTBEAT_TIMEOUT, LookupRefused, Ramdisk
 from seed.store import Store
 from seed.store.errors import Conflict, NotFound
+
+log = logging.getLogger(__name__)
 
 API_VERSION = {"id": "v1", "version": "1.94", "min_version": "1.1", "status": "CURRENT", "links": []}
 
@@ -51,10 +55,17 @@ def create(
     """The application on the provisioning network; `wake` has the run looked at that a call is about."""
     app = FastAPI(title="undercloud, for machines", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(RequestValidationError, refuse_body)
+    app.add_exception_handler(StoreFailed, _ask_again)
     _boot_routes(app, boot, images, base_url)
     _agent_routes(app, store, ramdisk, wake)
     _host_routes(app, store, instances, wake)
     return app
+
+
+def _ask_again(_: Request, error: Exception) -> JSONResponse:
+    """Agents and cloud-init try again after a 503; what is wrong with the store is the operator's business."""
+    log.error("a machine was sent away: %s", error)
+    return JSONResponse({"detail": "the seed's store does not answer"}, 503)
 
 
 def _boot_routes(app: FastAPI, boot: Boot, images: Images, base_url: str) -> None:
