@@ -63,7 +63,7 @@ def create(
 
 
 def _ask_again(_: Request, error: Exception) -> JSONResponse:
-    """Agents and cloud-init try again after a 503; what is wrong with the store is the operator's business."""
+    """Agents and cloud-init try again after a 503; what is wrong is the operator's business."""
     log.error("a machine was sent away: %s", error)
     return JSONResponse({"detail": "the seed's store does not answer"}, 503)
 
