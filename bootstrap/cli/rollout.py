@@ -16,7 +16,7 @@ from rich.text import Text
 from bootstrap.cli.console import Format, Output, client, out, show, show_json
 from bootstrap.cli.follow import POLL
 from bootstrap.cli.plan_view import span
-from bootstrap.client import Client
+from bootstrap.client import Client, SeedSilent
 
 app = typer.Typer(help="Plans that the seed carries out.", no_args_is_help=True)
 
@@ -62,15 +62,19 @@ def stop(ctx: typer.Context, number: Number) -> None:
 
 def follow(api: Client, begun: dict[str, Any], since: int, to: Console) -> dict[str, Any]:
     """The rollout as it ended; live rows on a terminal, elsewhere a line for each event after `since`."""
+    number = begun["id"]
     try:
         ended = _Watcher(api, begun, since, to).watch()
     except KeyboardInterrupt:
-        number = begun["id"]
         to.print(
             f"\nThe seed goes on without this command: `undercloud rollout show {number}` looks, "
             f"`undercloud rollout stop {number}` has it start nothing further.",
             soft_wrap=True,
         )
+        raise
+    except SeedSilent:
+        words = f"Rollout {number} is written down, and goes on where it was as soon as a seed runs."
+        to.print(words, soft_wrap=True)
         raise
     _summary(ended, to)
     return ended

@@ -48,6 +48,7 @@ hosts:
 INVENTORY = Inventory(
     disks=(Disk("/dev/sda", 480 * 10**9, "S3YJ-A"), Disk("/dev/sdb", 960 * 10**9, "S3YJ-B"))
 )
+Start = Callable[..., "subprocess.Popen[bytes]"]
 NOOP_SEED = Path(__file__).parents[1] / "bench" / "noop_seed.py"
 
 
@@ -335,17 +336,19 @@ def test_a_plan_says_itself_which_nodes(operator: Operator) -> None:
 
 
 @pytest.fixture
-def seed(operator: Operator) -> Iterator[Callable[..., None]]:
+def seed(operator: Operator) -> Iterator[Start]:
     """Starts a seed whose steps do nothing; with `hold`, they wait until that file is there."""
     processes: list[subprocess.Popen[bytes]] = []
 
-    def start(*words: str) -> None:
+    def start(*words: str) -> subprocess.Popen[bytes]:
+        (operator.folder / "seed.sock").unlink(missing_ok=True)
         root = Path(__file__).parents[2]
         command = [sys.executable, str(NOOP_SEED), str(operator.folder), *words]
         processes.append(subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(root)}))
-        while not (operator.folder / "seed.sock").exists():
-            assert processes[0].poll() is None
+        while operator("seed", "status")[0] != 0:
+            assert processes[-1].poll() is None
             time.sleep(0.05)
+        return processes[-1]
 
     yield start
     for process in processes:
@@ -353,9 +356,7 @@ def seed(operator: Operator) -> Iterator[Callable[..., None]]:
         process.wait(30)
 
 
-def test_a_rollout_is_told_event_by_event_where_no_terminal_is(
-    operator: Operator, seed: Callable[..., None]
-) -> None:
+def test_a_rollout_is_told_event_by_event_where_no_terminal_is(operator: Operator, seed: Start) -> None:
     seed()
     said = operator.does("apply", str(operator.site), "--yes")
     lines = [re.sub(r"\d+ s", "N s", line) for line in said.splitlines()]
@@ -370,7 +371,7 @@ def test_a_rollout_is_told_event_by_event_where_no_terminal_is(
     assert "Nothing to do" in operator.does("apply", str(operator.site))
 
 
-def test_a_rollout_that_was_stopped_is_exit_code_1(operator: Operator, seed: Callable[..., None]) -> None:
+def test_a_rollout_that_was_stopped_is_exit_code_1(operator: Operator, seed: Start) -> None:
     go = operator.folder / "go"
     seed("--hold", str(go), "--poll", "0.1")
     begun = operator.does(
@@ -385,6 +386,27 @@ def test_a_rollout_that_was_stopped_is_exit_code_1(operator: Operator, seed: Cal
     assert "1 done, 1 skipped; stopped by " in shown
     operator.does("apply", str(operator.site), "--yes")
     assert operator.states() == ["active", "manageable", "enroll"]
+
+
+def test_a_rollout_outlives_a_seed_that_is_killed(operator: Operator, seed: Start) -> None:
+    go = operator.folder / "go"
+    first = seed("--hold", str(go), "--poll", "0.1")
+    command = ["-m", "bootstrap", "--config", str(operator.config), "apply", str(operator.site), "--yes"]
+    applying = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    while "2 running" not in operator.does("rollout", "list"):
+        time.sleep(0.05)
+    first.kill()
+    said = applying.communicate(timeout=60)[0].decode()
+    assert applying.returncode == 1
+    assert "Rollout 1 is written down, and goes on where it was as soon as a seed runs." in said
+    go.touch()
+    seed("--hold", str(go), "--poll", "0.1")
+    while "rollout 1: running" in operator.does("rollout", "show", "1"):
+        time.sleep(0.05)
+    assert "rollout 1: done: 2 done" in operator.does("rollout", "show", "1")
+    assert operator.states() == ["active", "manageable", "enroll"]
+    with operator.store.read() as tx:
+        assert [len(tx.runs.of_node(node.uuid)) for node in tx.nodes.all()] == [1, 1, 0]
 
 
 def in_a_terminal(operator: Operator, *words: str, width: int, typed: str) -> tuple[int, str]:
@@ -414,7 +436,7 @@ def _read(terminal: int) -> bytes:
 
 @pytest.mark.parametrize("width", [40, 120])
 def test_on_a_terminal_it_asks_and_shows_what_is_under_way(
-    operator: Operator, seed: Callable[..., None], width: int
+    operator: Operator, seed: Start, width: int
 ) -> None:
     seed()
     code, seen = in_a_terminal(operator, "apply", str(operator.site), width=width, typed="n\n")
