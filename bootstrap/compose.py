@@ -26,7 +26,7 @@ from seed.images import Images
 from seed.instances import Instances
 from seed.lifecycle import ironic_39
 from seed.model import Agent
-from seed.power_sync import PowerSync
+from seed.power.sync import PowerSync
 from seed.ramdisk import Ramdisk
 from seed.requests import Requests
 from seed.reservations import Reservations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 
-
 IP_FREEBIND = 15  # linux/in.h; Python has no name for it
 
 

@@ -1,4 +1,4 @@
-"""Write down what answers made of runs and nodes; with `seed.requests`, the only writers of a node's state."""
+"""Write down what answers made of runs and nodes."""
 
 from __future__ import annotations
 

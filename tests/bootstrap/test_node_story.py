@@ -29,7 +29,7 @@ from hwdrivers.errors import BMCTimeout
 from hwdrivers.fake import FakeBMC, FakeRack, Fault
 from seed.bmcs import BMCs
 from seed.lifecycle import ironic_39
-from seed.power_sync import PowerSync
+from seed.power.sync import PowerSync
 from seed.store import Store
 
 CONFIG = """\

@@ -1,4 +1,4 @@
-"""Flags beside the state: set on all named nodes or none, told with who and why; what they halt, and what not."""
+"""Flags beside the state: set on all named nodes or none, told with who and why; what they halt."""
 
 from __future__ import annotations
 

@@ -141,7 +141,8 @@ def test_a_verb_that_is_not_possible_lists_those_that_are(world: World) -> None:
     before = snapshot(world)
     answer = world.ask("inspect")
     assert answer.status_code == 409
-    assert detail(answer) == "'inspect' is not possible in state 'available'; possible here: deploy, manage, decommission"
+    refused = "'inspect' is not possible in state 'available'; possible here: deploy, manage, decommission"
+    assert detail(answer) == refused
     assert world.operator.post("/nodes/nobody/verbs/manage").status_code == 404
     assert snapshot(world) == before
 

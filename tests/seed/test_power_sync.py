@@ -21,7 +21,7 @@ from seed.bmcs import BMCs
 from seed.lifecycle import ironic_39
 from seed.model import RunState
 from seed.plan import Options, RolloutState
-from seed.power_sync import PowerSync
+from seed.power.sync import PowerSync
 from seed.store import Store
 
 ON, OFF = PowerState.ON, PowerState.OFF

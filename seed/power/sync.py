@@ -18,10 +18,10 @@ from seed.bmcs import BMCs
 from seed.errors import StoreFailed
 from seed.lifecycle import Lifecycle
 from seed.model import Watched
-from seed.pauses import Pauses
-from seed.power_drift import Finding, drifted, judge
-from seed.power_poll import Answer, PowerPoll, login_of
-from seed.silence import Silence
+from seed.power.drift import Finding, drifted, judge
+from seed.power.pauses import Pauses
+from seed.power.poll import Answer, PowerPoll, login_of
+from seed.power.silence import Silence
 from seed.store import Store, Transaction
 from seed.store.errors import WrongKey
 

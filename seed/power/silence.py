@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from hwdrivers.errors import AccessDenied
 from seed.model import Watched
-from seed.pauses import Pauses
-from seed.power_drift import Finding
-from seed.power_poll import Login
+from seed.power.drift import Finding
+from seed.power.pauses import Pauses
+from seed.power.poll import Login
 
 # A BMC that is silent costs 12 s each time; one that refuses the log-in may lock the account for everybody.
 SILENT, DENIED = timedelta(minutes=10), timedelta(minutes=30)
