@@ -1,0 +1,1 @@
+"""Watch the power of every node: sweep, judge, report, restore or accept."""
