@@ -17,7 +17,6 @@ from hwdrivers.credentials import Secret
 from seed.agent import AgentClient
 from seed.api import machines, operators
 from seed.api.context import Context
-from seed.apply import Apply
 from seed.bmcs import BMCs
 from seed.boot import Boot
 from seed.conductor import LEASE, Conductor
@@ -26,11 +25,12 @@ from seed.images import Images
 from seed.instances import Instances
 from seed.lifecycle import ironic_39
 from seed.model import Agent
+from seed.plans.apply import Apply
+from seed.plans.rollouts import Rollouts
 from seed.power.sync import PowerSync
 from seed.ramdisk import Ramdisk
 from seed.requests import Requests
 from seed.reservations import Reservations
-from seed.rollouts import Rollouts
 from seed.step import Step
 from seed.steps.adopt_instance import AdoptInstance
 from seed.steps.agent_command import AgentCommand

@@ -19,7 +19,7 @@ from bootstrap.cli.plan_view import many, show_plan, stuck
 from bootstrap.client import Client
 from profiles.document import DocumentError, load
 from profiles.site import Site
-from seed.plan import Options, Plan, Verdict
+from seed.plans.plan import Options, Plan, Verdict
 
 NOTHING, FAILED, PENDING = 0, 1, 2
 

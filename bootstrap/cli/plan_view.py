@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from seed.plan import NodePlan, Options, Plan, Seconds, Verdict
+from seed.plans.plan import NodePlan, Options, Plan, Seconds, Verdict
 
 Line = tuple[int, str, str]  # indent, style, words
 INDENT = 4

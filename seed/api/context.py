@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header
 
-from seed.apply import Apply
 from seed.declarations import Declarations
 from seed.instances import Instances
 from seed.lifecycle import Lifecycle
 from seed.model import Node, Run
+from seed.plans.apply import Apply
+from seed.plans.rollouts import Rollouts
 from seed.requests import Requests
-from seed.rollouts import Rollouts
 from seed.store import Store
 
 

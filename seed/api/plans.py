@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from profiles.document import Strict
 from profiles.site import Site
 from seed.api.context import Context, Who
-from seed.plan import Options, Plan, Rollout, RowState
+from seed.plans.plan import Options, Plan, Rollout, RowState
 from seed.store import Transaction
 
 

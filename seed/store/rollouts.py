@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from seed.model import Document, RunState
-from seed.plan import Options, Rollout, RolloutState, Row, RowState
+from seed.plans.plan import Options, Rollout, RolloutState, Row, RowState
 from seed.store import tables
 from seed.store.errors import NotFound
 

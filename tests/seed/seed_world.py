@@ -28,7 +28,6 @@ from seed.agent import AgentClient
 from seed.api import machines as machines_api
 from seed.api import operators as operators_api
 from seed.api.context import Context
-from seed.apply import Apply
 from seed.bmcs import BMCs
 from seed.boot import Boot
 from seed.conductor import Conductor
@@ -37,10 +36,11 @@ from seed.images import Images
 from seed.instances import Instances
 from seed.lifecycle import ironic_39
 from seed.model import Agent, Event, Instance, Node, Run
+from seed.plans.apply import Apply
+from seed.plans.rollouts import Rollouts
 from seed.ramdisk import Ramdisk
 from seed.requests import Requests
 from seed.reservations import Reservations
-from seed.rollouts import Rollouts
 from seed.step import Step
 from seed.steps.adopt_instance import AdoptInstance
 from seed.steps.agent_command import AgentCommand

@@ -16,13 +16,13 @@ from hwdrivers.inventory import Inventory
 from profiles.hosts import State
 from profiles.site import Site
 from pxe.images import ImageError, ImageNotFound, OSImage
-from seed import estimates
 from seed.declarations import assigned, new_node
-from seed.differences import digest, digest_of
 from seed.lifecycle import ironic_39
 from seed.model import Instance, Node, Run, RunState
-from seed.plan import Act, NodePlan, Options, Plan, Verdict
-from seed.planning import Planner, Seen
+from seed.plans import estimates
+from seed.plans.differences import digest, digest_of
+from seed.plans.plan import Act, NodePlan, Options, Plan, Verdict
+from seed.plans.planning import Planner, Seen
 from seed.store.errors import Conflict, NotFound
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -20,7 +20,7 @@ from hwdrivers.fake import FakeBMC, FakeRack, Fault
 from seed.bmcs import BMCs
 from seed.lifecycle import ironic_39
 from seed.model import RunState
-from seed.plan import Options, RolloutState
+from seed.plans.plan import Options, RolloutState
 from seed.power.sync import PowerSync
 from seed.store import Store
 

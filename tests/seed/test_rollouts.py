@@ -16,7 +16,7 @@ from store_places import KINDS
 
 from hwdrivers.fake import Fault
 from profiles.site import Site
-from seed.plan import Options, RowState
+from seed.plans.plan import Options, RowState
 from seed.store.errors import Conflict
 
 Make = Callable[..., World]

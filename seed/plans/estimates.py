@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from seed.lifecycle import Transition
-from seed.plan import Options, Seconds
+from seed.plans.plan import Options, Seconds
 
 UNKNOWN = 3600.0  # seconds that a verb without history weighs: what nobody tried is not taken for quick
 ALIKE = ("deploy", "rebuild")  # these walk the same steps, and know what the other knows

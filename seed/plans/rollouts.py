@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from seed.differences import digest_of
 from seed.errors import StoreFailed
 from seed.instances import Instances, NotDeployable
 from seed.lifecycle import VerbRefused
 from seed.model import Run, RunState
-from seed.plan import Options, Plan, Rollout, RolloutState, Row, RowState
+from seed.plans.differences import digest_of
+from seed.plans.plan import Options, Plan, Rollout, RolloutState, Row, RowState
 from seed.requests import Request, Requests
 from seed.store import Store, Transaction
 from seed.store.errors import Conflict, NotFound

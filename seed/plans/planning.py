@@ -11,13 +11,13 @@ from typing import Any
 from profiles.hosts import Host, Network, State
 from profiles.site import Assignment, Site
 from pxe.images import ImageError, OSImage
-from seed import estimates
 from seed.declarations import aside, in_words
-from seed.differences import digest, rebuilds
 from seed.flags import refusal
 from seed.lifecycle import Lifecycle, Transition, VerbRefused
 from seed.model import NextBoot, Node, Run
-from seed.plan import Act, NodePlan, Options, Plan, Seconds, Verdict
+from seed.plans import estimates
+from seed.plans.differences import digest, rebuilds
+from seed.plans.plan import Act, NodePlan, Options, Plan, Seconds, Verdict
 from seed.steps.identity import NoSuchDisk, choose_disk, describe
 from seed.store.errors import NotFound
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 from profiles.site import Site
 from pxe.images import ImageError, OSImage
-from seed import estimates
 from seed.declarations import Declarations, assigned
 from seed.images import Images
 from seed.lifecycle import Lifecycle
-from seed.plan import Options, Plan, Rollout, Verdict
-from seed.planning import Planner, Seen
-from seed.rollouts import Rollouts
+from seed.plans import estimates
+from seed.plans.plan import Options, Plan, Rollout, Verdict
+from seed.plans.planning import Planner, Seen
+from seed.plans.rollouts import Rollouts
 from seed.store import Store, Transaction
 from seed.store.errors import Conflict
 
