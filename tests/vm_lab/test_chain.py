@@ -21,6 +21,7 @@ from outside import Lab
 pytestmark = pytest.mark.lab
 
 REPOSITORY = Path(__file__).parents[2]
+NAMES = {"node-1", "node-2", "node-3"}
 PATIENCE = 1500.0  # an emulated machine on a busy computer; nothing here waits for luck
 
 
@@ -52,6 +53,9 @@ class Chain:
         done = self.undercloud(*words, "-o", "json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+    def names(self) -> set[str]:
+        return {node["name"] for node in self.ask("node", "list")}
 
     def node(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self.ask("node", "show", name)
@@ -120,7 +124,7 @@ def test_the_seed_is_killed_and_a_cord_is_pulled_while_images_are_written(
     job = chain.vm_lab_run(tmp_path / "run.log")
     seed_answers = lambda: (chain.lab.rack / "seed.sock").exists()  # noqa: E731
     chain.until(seed_answers, "the seed answers", job)
-    chain.until(lambda: len(chain.ask("node", "list")) == 3, "three nodes are enrolled", job)
+    chain.until(lambda: chain.names() == NAMES, "three nodes are enrolled and named", job)
     chain.until(
         lambda: all(chain.written(name) for name in ("node-1", "node-2")), "two images are being written", job
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from vmlab import domain, hosts_file, topology
+from vmlab import domain, site_file, topology
 from vmlab.rack import Rack
 
 THREE = Path(__file__).parents[2] / "vm-lab" / "topologies" / "three.yaml"
@@ -22,5 +22,5 @@ def test_a_machine_as_libvirt_wants_it(index: int, accelerator: str) -> None:
 
 def test_the_declaration_of_the_hosts() -> None:
     assert (
-        hosts_file.render(topology.load(THREE), "ssh-ed25519 AAAA lab") == (GOLDEN / "hosts.yaml").read_text()
+        site_file.render(topology.load(THREE), "ssh-ed25519 AAAA lab") == (GOLDEN / "site.yaml").read_text()
     )

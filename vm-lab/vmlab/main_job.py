@@ -10,11 +10,10 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from vmlab import bringup, first_login, hosts_file
+from vmlab import bringup, first_login, site_file
 from vmlab.command import run
 from vmlab.errors import LabError
 from vmlab.rack import Rack, write_secret
@@ -26,15 +25,7 @@ IMAGES = "/var/cache/undercloud/images"
 SETTLES_WITHIN = 3600.0
 LOOK_EVERY = 5.0
 LONGEST_SOCKET = 107
-
-# What a node is asked next, by the state it is in; all other states are on their way, or done.
-NEXT = {
-    "enroll": "manage",
-    "clean failed": "manage",
-    "inspect failed": "inspect",
-    "available": "deploy",
-    "deploy failed": "deploy",
-}
+CHANGES_PENDING = 2  # how `undercloud plan` ends when there is something to do
 
 
 class MainJob:
@@ -45,16 +36,12 @@ class MainJob:
         self._undercloud = Undercloud(rack)
 
     def run(self) -> None:
-        verbs = [
-            (verb, lambda verb=verb: self._ask_for(verb))
-            for verb in ("manage", "inspect", "provide", "deploy")
-        ]
         phases: list[tuple[str, Callable[[], None]]] = [
             ("rack", lambda: bringup.up(self._rack, self._topology, self._say)),
             ("init", self._init),
-            ("declare", self._declare),
             ("discover", self._discover),
-            *verbs,
+            ("plan", self._plan),
+            ("apply", lambda: self._undercloud.run("apply", str(self._site), "--yes")),
             ("ssh", self._log_in),
             ("handoff", lambda: self._undercloud.run("handoff")),
             ("report", lambda: self._undercloud.run("report")),
@@ -87,10 +74,15 @@ class MainJob:
             *("--state-dir", str(path / "seed"), "--socket", str(socket)),
         )
 
-    def _declare(self) -> None:
-        hosts = self._rack.path / "hosts.yaml"
-        hosts.write_text(hosts_file.render(self._topology, self._public_key()))
-        self._undercloud.run("profiles", "apply", str(hosts))
+    @property
+    def _site(self) -> Path:
+        return self._rack.path / "site.yaml"
+
+    def _plan(self) -> None:
+        """Say what is going to be done, once nothing is under way any more."""
+        self._settle()
+        self._site.write_text(site_file.render(self._topology, self._public_key()))
+        self._undercloud.run("plan", str(self._site), ends_with=(0, CHANGES_PENDING))
 
     def _public_key(self) -> str:
         key = self._rack.ssh_key
@@ -112,27 +104,22 @@ class MainJob:
             scan = whole if len(accounts) == 1 else ranges
             self._undercloud.run("discover", *scan, "--credentials", name, "--enroll")
 
-    def _ask_for(self, verb: str) -> None:
-        names = [node["name"] for node in self._settled() if _next(node) == verb]
-        if not names:
-            self._say(f"nothing to {verb}")
-            return
-        self._undercloud.run("node", verb, *names, "--yes")
-
-    def _settled(self) -> list[dict[str, Any]]:
-        """All nodes, when nothing is under way any more that an earlier, interrupted job began."""
+    def _settle(self) -> None:
+        """Wait for what an earlier, interrupted job began."""
         deadline, said = time.monotonic() + SETTLES_WITHIN, ""
-        while True:
-            nodes: list[dict[str, Any]] = self._undercloud.ask("node", "list")
-            under_way = ", ".join(f"{node['name']} ({node['state']})" for node in nodes if node["run"])
-            if not under_way:
-                return nodes
+        while under_way := self._under_way():
             if under_way != said:
                 self._say(f"under way since before: {under_way}")
             if time.monotonic() > deadline:
                 raise LabError(f"does not come to an end: {under_way}", do="Look at it: undercloud events")
             said = under_way
             time.sleep(LOOK_EVERY)
+
+    def _under_way(self) -> str:
+        rollouts = [row for row in self._undercloud.ask("rollout", "list") if row["state"] == "running"]
+        nodes = [node for node in self._undercloud.ask("node", "list") if node["run"]]
+        listed = [f"rollout {row['id']}" for row in rollouts]
+        return ", ".join([*listed, *(f"{node['name']} ({node['state']})" for node in nodes)])
 
     def _log_in(self) -> None:
         for machine in self._topology.machines:
@@ -157,13 +144,6 @@ def cpu_seconds() -> float:
     ticks = [int(text) for text in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
     user, nice, system, _idle, _iowait, irq, softirq = ticks[:7]
     return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
-
-
-def _next(node: dict[str, Any]) -> str | None:
-    state: str = node["state"]
-    if state == "manageable":
-        return "provide" if node["inventory"] else "inspect"
-    return NEXT.get(state)
 
 
 def _accounts(topology: Topology) -> dict[tuple[str, str], list[Machine]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ TOOLS = Path(sys.prefix) / "bin"
 class Undercloud:
     rack: Rack
 
-    def run(self, *words: str) -> None:
+    def run(self, *words: str, ends_with: Container[int] = (0,)) -> None:
         """Its output passes through, progress and colours too."""
-        if subprocess.run(self._argv(words), env=self.rack.environment(), check=False).returncode:
+        done = subprocess.run(self._argv(words), env=self.rack.environment(), check=False)
+        if done.returncode not in ends_with:
             raise LabError(f"`undercloud {' '.join(words)}` failed; what it said stands above")
 
     def ask(self, *words: str) -> Any:

@@ -1,4 +1,4 @@
-"""The declaration of the rack's hosts, as the `undercloud` command wants it."""
+"""What should be true of the rack, as the `undercloud` command wants it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ IMAGE = "debian-12"
 
 
 def render(topology: Topology, public_key: str) -> str:
-    """hosts.yaml: one network, and one host for each machine, matched by the address of its BMC."""
+    """site.yaml: one network, a profile that all hosts share, and one host for each machine, by its BMC."""
     provisioning = topology.networks.provisioning
     network = {"cidr": str(provisioning.cidr), "gateway": str(provisioning.seed), "dns": []}
-    hosts = [_host(machine, public_key) for machine in topology.machines]
-    return yaml.safe_dump({"networks": {"provisioning": network}, "hosts": hosts}, sort_keys=False, width=110)
+    shared = {"image": IMAGE, "ssh_keys": [public_key], "state": "active"}
+    site = {
+        "networks": {"provisioning": network},
+        "profiles": {"lab": shared},
+        "hosts": [_host(machine) for machine in topology.machines],
+    }
+    return yaml.safe_dump(site, sort_keys=False, width=110)
 
 
-def _host(machine: Machine, public_key: str) -> dict[str, Any]:
+def _host(machine: Machine) -> dict[str, Any]:
     return {
         "match": {"bmc": str(machine.bmc.address)},
+        "profile": "lab",
         "name": machine.name,
         "macs": [machine.mac],
         "hostname": machine.name,
         "address": str(machine.address),
-        "image": IMAGE,
         "root_device": {"serial": machine.install_on},
-        "ssh_keys": [public_key],
         "role": machine.role,
     }
