@@ -16,8 +16,12 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1] / "seed"))  # the machines and images of its tests
 
 from chaos_boundaries import boundaries
-from chaos_campaign import Outcome, random_kills
+from chaos_campaign import Outcome
+from chaos_random import random_kills, two_seeds
 from chaos_report import report, summary
+from postgres_server import running
+
+DATABASES = ("sqlite", "postgresql")  # one seed; two seeds
 
 
 def main() -> None:
@@ -40,23 +44,24 @@ def main() -> None:
 
 
 def _campaigns(options: argparse.Namespace, folder: Path) -> Iterator[Callable[[], Outcome]]:
-    if options.trials != 0:
+    fleet = {name: getattr(options, name) for name in ("kills", "machines", "life", "faults", "seed")}
+    if options.trials != 0 and "sqlite" in options.database:
         yield lambda: boundaries(folder / "boundaries", trials=options.trials, seed=options.seed)
-    if options.kills:
-        yield lambda: random_kills(
-            folder / "random",
-            kills=options.kills,
-            machines=options.machines,
-            mean=options.life,
-            faults=options.faults,
-            seed=options.seed,
-        )
+    if options.kills and "sqlite" in options.database:
+        yield lambda: random_kills(folder / "random", **fleet)
+    if options.kills and "postgresql" in options.database:
+        with running() as server:
+            database = server.url(server.create())
+            yield lambda: two_seeds(folder / "two", database, **fleet | {"kills": options.kills // 4})
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="chaos", description=__doc__)
+    parser.add_argument("--database", choices=DATABASES, nargs="+", default=DATABASES)
     parser.add_argument("--trials", type=int, help="at random places only; 0: none")
-    parser.add_argument("--kills", type=int, default=1000, help="random ones; 0: none")
+    parser.add_argument(
+        "--kills", type=int, default=1000, help="random ones, and a quarter more of two seeds"
+    )
     parser.add_argument("--machines", type=int, default=60, help="of the random kills")
     parser.add_argument("--life", type=float, default=0.2, help="seconds of a seed that answers, on average")
     parser.add_argument(

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from chaos_campaign import Outcome, World, place
+from chaos_campaign import Outcome, World
+from chaos_site import places
 
 from seed.lifecycle import Lifecycle, Transition, VerbRefused, ironic_39
 from seed.model import Run
@@ -22,7 +23,8 @@ ENROLL = Transition("", "enroll", "enroll", None, "verb", "enrol", False, "under
 def boundaries(folder: Path, *, trials: int | None, seed: int) -> Outcome:
     """A trial for each place of each verb, or as many at places taken at random."""
     random = Random(seed)
-    world = World(place(folder, fast_track=False), MACHINES, random, pace=PACE, faults=0, asking=False)
+    seeds = places(folder, 1, fast_track=False, lease=30, database=None)
+    world = World(seeds, MACHINES, random, pace=PACE, asking=False)
     with world.running():
         tried = Trials(world) if trials is None else Sample(world, trials)
         tried.walk()
@@ -49,8 +51,8 @@ class Trials:
         self._graph = ironic_39()
         self._open = {edge.event: edge for edge in (ENROLL, *walked(self._graph))}
         self._next = dict.fromkeys(self._open, 0)
-        self._fuse = world.place.folder / "fuse"
-        self._epitaph = world.place.folder / "blown"
+        self._fuse = world.seeds[0].place.state / "fuse"
+        self._epitaph = world.seeds[0].place.state / "blown"
         self._machines = iter(world.rack.machines)
         self._name, self._state = "", ENROLL.source
         self.places: dict[str, list[str]] = {verb: [] for verb in self._open}
@@ -97,15 +99,20 @@ class Trials:
             until(trial.ask)
         elif verb in self._open:
             del self._open[verb]
-            self._world.kill()  # with what is left of the fuse
+            self._next_seed()  # with what is left of the fuse
             self._forget()
         while not self._world.until(trial.is_over, LONG) and trial.is_worth_waiting():
-            self._world.kill()
+            self._next_seed()
+
+    def _next_seed(self) -> None:
+        self._world.kill(self._world.seeds[0])
+        self._world.seeds[0].start()
 
     def _bury(self) -> None:
-        self._world.zygote.wait()
+        self._world.seeds[0].bury()
         self._forget()
-        self._world.reborn()
+        self._world.died()
+        self._world.seeds[0].start()
 
     def _forget(self) -> None:
         self._fuse.unlink(missing_ok=True)

@@ -72,22 +72,21 @@ class Client:
 class Operator:
     """Never asks twice for what may have arrived: after a lost answer it looks first."""
 
-    def __init__(
-        self, sockets: Sequence[Path], names: Sequence[str], random: Random, *, asking: bool
-    ) -> None:
-        """Follows, and asks if it is `asking`."""
+    def __init__(self, sockets: Sequence[Path], random: Random) -> None:
         self.followed: list[dict[str, Any]] = []
         self.accepted: list[Accepted] = []
         self.refused: list[str] = []
         self.lost = 0  # requests without an answer
         self._client = Client(sockets)
         self._random = random
-        self._waiting = set(names)  # for the next verb: names, later UUIDs
-        self._asking = asking
+        self._waiting: set[str] = set()  # for the next verb: names, later UUIDs
+        self._asking = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="operator", daemon=True)
 
-    def start(self) -> None:
+    def start(self, names: Sequence[str]) -> None:
+        """Follow, and ask for verbs of the nodes that are named; without any, only follow."""
+        self._waiting, self._asking = set(names), bool(names)
         self._thread.start()
 
     def ask_no_more(self) -> None:

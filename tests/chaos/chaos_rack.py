@@ -115,8 +115,8 @@ class Rack:
             except OSError:
                 return
             call = threading.Thread(target=self._serve, args=(connection,), daemon=True)
-            self._calls = {each for each in self._calls if each.is_alive()} | {call}
             call.start()
+            self._calls = {each for each in self._calls if each.is_alive()} | {call}
 
     def _serve(self, connection: Connection) -> None:
         with connection:

@@ -28,6 +28,8 @@ that got lost. An operator asks for verbs; when an answer got lost it looks befo
   A place is before each commit, and before each act on a machine: power, boot device, a command to the agent.
 - **random kills**: a fleet that is driven without a pause; kills at any moment, also while a seed starts.
   Some calls to BMCs and agents time out on top, before or after they did what they should.
+- **two seeds on PostgreSQL**: the same with two seeds that share the fleet, either of which is killed; some
+  stay away until their leases, of 5 s here, have run out, and the other goes on with what they were walking.
 """
 
 PROMISES = """\
@@ -91,11 +93,13 @@ def _wrong(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, list[str]]]:
 def _done(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, list[str]]]:
     rows: dict[str, Callable[[Outcome], object]] = {
         "SIGKILLs": lambda o: o.kills,
+        "seeds at once": lambda o: o.seeds,
         "machines": lambda o: o.machines,
         "runs": lambda o: o.runs,
         "of which": lambda o: _counted(o.verbs),
         "steps completed": lambda o: o.steps,
         "steps gone on with": lambda o: sum(o.resumed.values()),
+        "of them by another seed": lambda o: o.taken_over,
         "given to agents": lambda o: _counted(o.destroyed),
         "events": lambda o: o.events,
         "requests without an answer": lambda o: o.lost,

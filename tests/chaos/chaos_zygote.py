@@ -1,8 +1,8 @@
 """A process that has everything imported and put together, and forks seeds: `start` prints a process id.
 
-`chaos_zygote.py FOLDER PORT FAST_TRACK`, then one command per line: `start`, or `wait PID`, which prints how
-it ended. A fork starts a seed in the milliseconds that a thousand restarts need; nothing of one seed's memory
-reaches the next, since all are forked from this process, in which nothing ever ran.
+`chaos_zygote.py PLACE`, then one command per line: `start`, or `wait PID`, which prints how it ended. A fork
+starts a seed in the milliseconds that a thousand restarts need; nothing of one seed's memory reaches the
+next, since all are forked from this process, in which nothing ever ran.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "seed"))  # as chaos.py does
@@ -37,16 +38,16 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def main() -> None:
-    folder, port, fast_track = sys.argv[1:]
+    place = Place.parse(sys.argv[1])
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(process)d %(name)s: %(message)s")
-    place = Place(Path(folder), int(port), fast_track == "True")
-    fuse = Fuse(place.folder)
+    fuse = Fuse(place.state)
     fuse.watch_commits()
     line = Line(place.rack, fuse)
     config = place.config()
     store = open_store(config)
     rescue = FinalizeRescue(store, Ramdisk(store, line.agent), line.answers_ssh)
-    seed = compose(config, bmc=line.bmc, agent=line.agent, instead=(rescue,))
+    lease = timedelta(seconds=place.lease)
+    seed = compose(config, bmc=line.bmc, agent=line.agent, instead=(rescue,), lease=lease)
     faces = (_face(seed.machines), _face(seed.operators))
     if threading.active_count() != 1:
         raise AssertionError("a thread that is running is not forked")

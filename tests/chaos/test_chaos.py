@@ -11,7 +11,18 @@ CHAOS = Path(__file__).with_name("chaos.py")
 
 def test_a_seed_that_is_killed_loses_nothing_and_destroys_nothing_twice() -> None:
     done = subprocess.run(
-        [sys.executable, str(CHAOS), "--trials", "10", "--kills", "40", "--machines", "10"],
+        [
+            sys.executable,
+            str(CHAOS),
+            "--database",
+            "sqlite",
+            "--trials",
+            "10",
+            "--kills",
+            "40",
+            "--machines",
+            "10",
+        ],
         capture_output=True,
         text=True,
         check=False,
