@@ -99,18 +99,29 @@ class Conductor:
     def _round(self, pool: ThreadPoolExecutor) -> None:
         """Save what was answered, claim what is due, hand it to the pool; sleep when there is neither."""
         answers, woken = self._collect()
-        tasks, ended = self._save(answers) if answers else ([], False)
+        going_on, ended = self._save(answers) if answers else ([], False)
+        self._hand_out(pool, going_on)
         if ended or woken:
-            for follower in self._followers:
-                follower()
-        if not self._stopping:
-            room = self._workers * QUEUED - len(self._walking) - len(tasks)
-            tasks += self._claim(room) if room > 0 else []
+            self._tell_followers()
+        room = self._workers * QUEUED - len(self._walking)
+        claimed = self._claim(room) if room > 0 and not self._stopping else []
+        self._hand_out(pool, claimed)
+        if not (answers or claimed):
+            self._sleep()
+
+    def _hand_out(self, pool: ThreadPoolExecutor, tasks: Sequence[Task]) -> None:
         for run, node in tasks:
             self._walking.add(run.id)
             pool.submit(self._work, run, node)
-        if not tasks and not answers:
-            self._sleep()
+
+    def _tell_followers(self) -> None:
+        for follower in self._followers:
+            try:
+                follower()
+            except StoreFailed:
+                raise
+            except Exception:
+                log.exception("a follower of the runs is broken; they go on without it")
 
     def _collect(self) -> tuple[list[Answer], bool]:
         with self._changed:
@@ -142,8 +153,7 @@ class Conductor:
     def run_until_idle(self) -> None:
         """Walk what is due now, in this thread."""
         while True:
-            for follower in self._followers:
-                follower()
+            self._tell_followers()
             tasks = self._claim(1)
             if not tasks:
                 return
@@ -169,7 +179,7 @@ class Conductor:
     def _renew(self, tx: Transaction) -> None:
         until = self._clock() + self._lease
         tx.leases.take(f"{SEED}{self.name}", self.name, until)
-        tx.runs.renew(self.name, until)
+        tx.runs.renew(self.name, until, list(self._walking))  # what was lost sight of is claimed again
 
     @contextmanager
     def _renewing(self) -> Iterator[None]:

@@ -195,11 +195,10 @@ class Runs:
                 found[row.id] = replace(known[row.id], **changed)
         return found
 
-    def renew(self, seed: str, until: datetime) -> None:
-        """Keep what `seed` has."""
-        self._connection.execute(
-            sa.update(tables.run).where(tables.UNDER_WAY, _RUN.lease == seed).values(lease_until=until)
-        )
+    def renew(self, seed: str, until: datetime, ids: Sequence[int]) -> None:
+        """Keep those of these runs that `seed` has."""
+        mine = sa.update(tables.run).where(tables.UNDER_WAY, _RUN.lease == seed, _RUN.id.in_(ids))
+        self._connection.execute(mine.values(lease_until=until))
 
     def take_back(self, seed: str) -> list[Run]:
         """Free what `seed` had when it ended; its step gets its whole time again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,12 +14,14 @@ from seed_machine import Machine
 from seed_world import World
 
 from seed.conductor import Conductor
+from seed.errors import StoreFailed
 from seed.images import Images
 from seed.instances import Instances
 from seed.lifecycle import ironic_39
 from seed.requests import Request, Requests
 from seed.step import Complete, Result, Waiting, Walk
-from seed.store import Store
+from seed.store import Store, Transaction
+from seed.verbs import STEPS
 
 IMAGES = Images(Path("none"), "", "ramdisk")
 
@@ -52,25 +54,26 @@ def store(world: World) -> Store:
 
 
 @contextmanager
-def serving(store: Store, step: Gate) -> Iterator[Conductor]:
-    conductor = Conductor(store, ironic_39(), {step.name: step}, workers=4)
+def serving(store: Store, *gates: Gate) -> Iterator[Conductor]:
+    steps = {step.name: step for step in gates}
+    conductor = Conductor(store, ironic_39(), steps, workers=4, limits={"image write": 1})
     thread = threading.Thread(target=conductor.serve)
     thread.start()
     try:
         yield conductor
     finally:
-        for _ in range(20):
-            step.let.release()
+        for step in gates:
+            step.let.release(20)
         conductor.stop()
         thread.join(60)
         assert not thread.is_alive()
 
 
-def ask(store: Store, conductor: Conductor, node: str = "node-1") -> None:
+def ask(store: Store, conductor: Conductor, node: str = "node-1", verb: str = "manage") -> None:
     requests = Requests(store, ironic_39(), conductor.advance, Instances(store, IMAGES, ""), conductor.wake)
     with store.read() as tx:
         uuid = tx.nodes.get(node).uuid
-    requests.request(Request(uuid, "manage", "alice"))
+    requests.request(Request(uuid, verb, "alice"))
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -165,7 +168,8 @@ def test_a_step_is_not_executed_again_meanwhile_though_its_lease_ran_out(world: 
         ask(store, conductor)
         step.wait_entered()
         with store.write() as tx:  # a store that was away for longer than the lease could not be told
-            tx.runs.renew(conductor.name, datetime.now(UTC) - timedelta(seconds=1))
+            held = [run.id for run in tx.runs.all_live().values()]
+            tx.runs.renew(conductor.name, datetime.now(UTC) - timedelta(seconds=1), held)
         ask(store, conductor, "node-2")
         step.wait_entered()
     assert not step.entered.acquire(blocking=False)
@@ -195,3 +199,45 @@ def test_a_broken_step_fails_the_run_and_tells_no_details(
     assert state_of(store) == "enroll"
     assert "internal error in step verify_credentials (KeyError)" in (world.node().last_error or "")
     assert "KeyError: 'inside'" in caplog.text
+
+
+class Away(Store):
+    """A store that is away at the next so many claims."""
+
+    claims_lost = 0
+
+    def claim(self) -> AbstractContextManager[Transaction]:
+        if self.claims_lost:
+            self.claims_lost -= 1
+            raise StoreFailed("the server is away")
+        return super().claim()
+
+
+def test_a_run_that_goes_on_is_not_lost_when_the_store_is_away_for_the_next_claim(world: World) -> None:
+    world.at("manageable")
+    store = Away(world.where, world.key)
+    gates = [Gate(name=name) for name in STEPS["inspecting"]]
+    with serving(store, *gates) as conductor:
+        ask(store, conductor, verb="inspect")
+        gates[0].wait_entered()
+        store.claims_lost = 1  # the loop saves the answer, and then claims what else is due
+        for step in gates:
+            step.let.release()
+        for step in gates[1:]:
+            step.wait_entered()
+        until(lambda: state_of(store) == "manageable")
+    assert store.claims_lost == 0
+
+
+def test_a_broken_follower_does_not_stop_the_walk(world: World, store: Store) -> None:
+    def broken() -> None:
+        raise KeyError("inside")
+
+    world.at("enroll")
+    step = Gate()
+    with serving(store, step) as conductor:
+        conductor.follow(broken)
+        ask(store, conductor)
+        step.wait_entered()
+        step.let.release()
+        until(lambda: state_of(store) == "manageable")

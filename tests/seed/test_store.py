@@ -291,12 +291,13 @@ def test_a_lease_that_ran_out_is_due_again(store: Store, clock: MovedClock) -> N
 
 def test_a_lease_that_is_renewed_does_not_run_out(store: Store, clock: MovedClock) -> None:
     add(store, owner := node())
-    open_run(store, owner)
+    run = open_run(store, owner)
     assert claimed(store, "one", clock() + LEASE) == ["node-1"]
     clock.move(LEASE / 2)
     with store.write() as tx:
-        tx.runs.renew("one", clock() + LEASE)
-        tx.runs.renew("two", clock() + LEASE * 9)
+        tx.runs.renew("one", clock() + LEASE, [run])
+        tx.runs.renew("two", clock() + LEASE * 9, [run])
+        tx.runs.renew("one", clock() + LEASE * 9, [run + 1])
     clock.move(LEASE / 2)
     assert claimed(store, "two", clock() + LEASE) == []
     clock.move(LEASE / 2)
