@@ -31,13 +31,14 @@ class Chain:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.argvs: set[str] = set()
+        self.jobs: list[subprocess.Popen[bytes]] = []
         self.broken = False
 
     def vm_lab_run(self, output: Path) -> subprocess.Popen[bytes]:
         """`vm-lab/run`, in a session of its own as in a terminal of its own."""
         argv = [str(REPOSITORY / "vm-lab" / "run"), "--name", self.lab.name]
         with output.open("wb") as file:
-            return subprocess.Popen(
+            job = subprocess.Popen(
                 argv,
                 env=self.lab.env,
                 stdin=subprocess.DEVNULL,
@@ -45,6 +46,16 @@ class Chain:
                 stderr=file,
                 start_new_session=True,
             )
+        self.jobs.append(job)
+        return job
+
+    def end(self) -> None:
+        """Leave nothing behind, also when a test ended in the middle of a job."""
+        for job in self.jobs:
+            if job.poll() is None:
+                os.killpg(job.pid, signal.SIGKILL)
+                job.wait()
+        self.lab("down")
 
     def undercloud(self, *words: str) -> subprocess.CompletedProcess[str]:
         return self.lab.inside("undercloud", *words)
@@ -62,7 +73,7 @@ class Chain:
         return found
 
     def messages(self, node: str, kind: str) -> list[str]:
-        events = self.ask("events", "--node", node, "--last", "100000")
+        events = self.ask("events", "--node", node, "--last", "10000")
         return [event["message"] for event in events if event["kind"] == kind]
 
     def written(self, node: str) -> list[str]:
@@ -105,7 +116,7 @@ def chain(lab_folder: Path) -> Iterator[Chain]:
     finally:
         stop.set()
         watcher.join()
-        chain.lab("down")
+        chain.end()
 
 
 @pytest.fixture(autouse=True)
@@ -195,12 +206,12 @@ def test_once_more_changes_nothing(chain: Chain, tmp_path: Path) -> None:
         name: chain.on_host(name, "cat /proc/sys/kernel/random/boot_id") for name in ("node-1", "node-3")
     }
     started = chain.on_host("node-1", "systemctl show -p ActiveEnterTimestamp undercloud-etcd")
-    journal = chain.ask("events", "--last", "100000")
+    journal = chain.ask("events", "--last", "10000")
     job = chain.vm_lab_run(tmp_path / "run.log")
     assert job.wait(PATIENCE) == 0, (tmp_path / "run.log").read_text()[-3000:]
     assert {name: chain.on_host(name, "cat /proc/sys/kernel/random/boot_id") for name in boots} == boots
     assert chain.on_host("node-1", "systemctl show -p ActiveEnterTimestamp undercloud-etcd") == started
-    since = [event for event in chain.ask("events", "--last", "100000") if event["id"] > journal[-1]["id"]]
+    since = [event for event in chain.ask("events", "--last", "10000") if event["id"] > journal[-1]["id"]]
     assert not [event for event in since if event["kind"] in ("destructive", "state")]
 
 
@@ -218,7 +229,7 @@ def test_no_secret_shows(chain: Chain) -> None:
 
     shown = "\n".join(chain.argvs)
     shown += "".join(path.read_text(errors="replace") for path in rack.rglob("*.log"))
-    shown += json.dumps([chain.ask("events", "--last", "100000"), chain.ask("node", "list")])
+    shown += json.dumps([chain.ask("events", "--last", "10000"), chain.ask("node", "list")])
     shown += "".join(
         path.read_bytes().decode("latin-1") for path in (rack / "seed").glob("undercloud.sqlite*")
     )
