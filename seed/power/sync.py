@@ -159,7 +159,7 @@ class PowerSync:
         for node in nodes:
             if node.uuid in planned:
                 continue
-            run = tx.runs.open(node.uuid, VERB, WHO, STEPS)
+            run = tx.runs.open(tx.runs.new(node.uuid, VERB, WHO, STEPS))
             self._restored.add(node.uuid)
             message = f"{node.expected_power} is to be restored"
             tx.events.add("power.restore", message, node=node.uuid, run=run.id, who=WHO)

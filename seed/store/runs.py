@@ -47,25 +47,6 @@ class Runs:
         self._clock = clock
         self._announce = announce
 
-    def open(
-        self,
-        node: str,
-        verb: str,
-        who: str,
-        steps: Sequence[str],
-        *,
-        return_to: str | None = None,
-        args: Mapping[str, Any] | None = None,
-        needs: str | None = None,
-        rollout: int | None = None,
-    ) -> Run:
-        """Write a new run down; raises Conflict when the node has a live one."""
-        live = self.live(node)
-        if live is not None:
-            raise Conflict(f"run {live.id} ({live.verb}) is under way on this node")
-        run = self.new(node, verb, who, steps, return_to=return_to, args=args, needs=needs, rollout=rollout)
-        return self.open_all([run])[node]
-
     def new(
         self,
         node: str,
@@ -97,6 +78,13 @@ class Runs:
             needs=needs,
             rollout=rollout,
         )
+
+    def open(self, run: Run) -> Run:
+        """Write a new run down; raises Conflict when the node has a live one."""
+        live = self.live(run.node)
+        if live is not None:
+            raise Conflict(f"run {live.id} ({live.verb}) is under way on this node")
+        return self.open_all([run])[run.node]
 
     def open_all(self, runs: Sequence[Run]) -> dict[str, Run]:
         """Write down runs of nodes that have no live one; returns them with their numbers, by node."""

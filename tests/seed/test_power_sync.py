@@ -304,7 +304,7 @@ def test_so_does_one_that_has_ended_already(world: World) -> None:
 
     def run() -> None:
         with world.store.write() as tx:
-            done = tx.runs.open(world.node().uuid, "inspect", "alice", ("record_inventory",))
+            done = tx.runs.open(tx.runs.new(world.node().uuid, "inspect", "alice", ("record_inventory",)))
             tx.runs.save([replace(done, state=RunState.DONE, finished_at=world.clock())])
 
     bmc.when_asked = run

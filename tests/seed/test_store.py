@@ -63,7 +63,8 @@ def add(store: Store, *nodes: Node) -> None:
 
 def open_run(store: Store, owner: Node) -> int:
     with store.write() as tx:
-        return tx.runs.open(owner.uuid, "manage", "alice", ("verify_credentials",), return_to="manageable").id
+        steps = ("verify_credentials",)
+        return tx.runs.open(tx.runs.new(owner.uuid, "manage", "alice", steps, return_to="manageable")).id
 
 
 def test_the_migrations_make_the_tables(where: Path | str, store: Store) -> None:
@@ -318,9 +319,8 @@ def test_a_limited_need_is_given_to_so_many_and_in_turn(store: Store, clock: Mov
     for number in range(1, 6):
         add(store, owner := node(number))
         with store.write() as tx:
-            tx.runs.open(
-                owner.uuid, "deploy", "alice", ("write_image",), needs="write" if number < 5 else None
-            )
+            needs = "write" if number < 5 else None
+            tx.runs.open(tx.runs.new(owner.uuid, "deploy", "alice", ("write_image",), needs=needs))
         clock.move(timedelta(seconds=1))
     until = clock() + LEASE
     assert claimed(store, "one", until, write=2) == ["node-5", "node-1", "node-2"]

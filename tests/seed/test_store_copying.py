@@ -30,7 +30,7 @@ def test_everything_is_copied_once(places: Places, tmp_path: Path, source: str, 
     with old.write() as tx:
         tx.nodes.add(node)
         tx.credentials.put("rack", Credentials("admin", Secret(PASSWORD)))
-        run = tx.runs.open(node.uuid, "manage", "alice", ("verify_credentials",), return_to="manageable")
+        run = tx.runs.open(tx.runs.new(node.uuid, "manage", "alice", ("verify_credentials",)))
         for number in range(1500):
             tx.events.add("test", str(number), node=node.uuid, run=run.id, number=number)
     assert old.copy_to(new) > 1500

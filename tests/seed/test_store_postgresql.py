@@ -223,7 +223,8 @@ def test_a_run_that_becomes_due_is_announced(a_seed: MakeStore) -> None:
     with two.listening(heard):
         heard.wait()
         with one.write() as tx:
-            run = tx.runs.open(node.uuid, "manage", "alice", ("verify_credentials",), return_to="manageable")
+            new = tx.runs.new(node.uuid, "manage", "alice", ("verify_credentials",), return_to="manageable")
+            run = tx.runs.open(new)
         heard.wait()
         with one.write() as tx:
             tx.runs.wake(node.uuid)
