@@ -88,6 +88,39 @@ WantedBy=multi-user.target
 # serial console it would be for everybody to read who sees that.
 _AGENT_CONFIG = "[DEFAULT]\ndefault_log_levels = ironic_python_agent.api=WARNING,urllib3=WARNING\n"
 
+# The agent's `finalize_rescue` writes the password's hash here, and ends. Whoever rescues is root there.
+_RESCUE_FOLDER = "etc/ipa-rescue-config"
+_RESCUE = f"""\
+#!/bin/sh
+hash=/{_RESCUE_FOLDER}/ipa-rescue-password
+until [ -s $hash ]; do sleep 0.1; done
+if ! grep -q ^rescue: /etc/passwd; then
+  echo "rescue:x:0:0:rescue:/root:/bin/bash" >> /etc/passwd
+  echo "rescue:$(cat $hash):::::::" >> /etc/shadow
+fi
+mkdir -p /etc/dropbear
+exec dropbear -F -E -R
+"""
+
+_RESCUE_PATH = f"""\
+[Unit]
+Description=A password for the rescue system
+
+[Path]
+PathExists=/{_RESCUE_FOLDER}/ipa-rescue-password
+Unit=rescue-ssh.service
+"""
+
+_RESCUE_UNIT = """\
+[Unit]
+Description=Rescue system: ssh for the user rescue
+
+[Service]
+ExecStart=/usr/lib/undercloud/rescue
+StandardError=journal+console
+Restart=on-failure
+"""
+
 _JOURNAL = "[Journal]\nStorage=volatile\nRuntimeMaxUse=64M\n"
 # Never activate what is on the disks of a machine that is about to be cleaned: a volume keeps them busy.
 _LVM_LOCAL = "activation {\n  auto_activation_volume_list = []\n}\n"
@@ -98,6 +131,10 @@ FILES: dict[str, tuple[str, int]] = {
     "usr/lib/undercloud/wait-for-route": (_WAIT_FOR_ROUTE, 0o755),
     "etc/systemd/system/ironic-python-agent.service": (_AGENT_UNIT, 0o644),
     "etc/ironic-python-agent.conf": (_AGENT_CONFIG, 0o644),
+    "usr/lib/undercloud/rescue": (_RESCUE, 0o755),
+    "etc/systemd/system/rescue-password.path": (_RESCUE_PATH, 0o644),
+    "etc/systemd/system/rescue-ssh.service": (_RESCUE_UNIT, 0o644),
+    f"{_RESCUE_FOLDER}/README": ("Here the agent writes the hash of the rescue password.\n", 0o644),
     "etc/systemd/network/50-any.network": (_ANY_NETWORK, 0o644),
     "etc/systemd/journald.conf.d/undercloud.conf": (_JOURNAL, 0o644),
     "etc/lvm/lvmlocal.conf": (_LVM_LOCAL, 0o644),
@@ -109,6 +146,7 @@ FILES: dict[str, tuple[str, int]] = {
 
 ENABLED = {
     "ironic-python-agent.service": "/etc/systemd/system/ironic-python-agent.service",
+    "rescue-password.path": "/etc/systemd/system/rescue-password.path",
     "systemd-networkd.service": "/usr/lib/systemd/system/systemd-networkd.service",
 }
 
