@@ -15,7 +15,7 @@ from chaos_operator import Client, Operator
 from chaos_proof import Proof
 from chaos_rack import Journal, Rack
 from chaos_seeds import Seed
-from chaos_site import Place, prepare
+from chaos_site import LIMITS, Place, prepare
 
 from seed.declarations import new_node
 
@@ -150,11 +150,16 @@ class World:
             lost=self.operator.lost,
             wrong={
                 **proof.wrong(),
+                "over the limit": _over(self.rack.most_writes, LIMITS.image_writes),
                 "nothing was under way": [] if resumed else ["no seed was killed at work"],
                 "refused": self.operator.refused,
                 "seeds that ended by themselves": [words for seed in self.seeds for words in seed.unasked],
             },
         )
+
+
+def _over(most: int, limit: int) -> list[str]:
+    return [f"{most} images were written at once, of {limit} that may be"] if most > limit else []
 
 
 def _step(resumed: str) -> str:

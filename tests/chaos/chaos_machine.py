@@ -18,6 +18,7 @@ FIRMWARE = 0.02
 WRITE = 0.2
 HEARTBEAT = 2.0
 AGAIN = 0.05
+WRITES = "standby.prepare_image"
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,10 @@ class LivingMachine(Machine):
 
     def _runs_command(self) -> bool:
         return any(command.status == "RUNNING" for command in self.agent.told)
+
+    def is_writing(self) -> bool:
+        """Whether an image is being written."""
+        return any(each.status == "RUNNING" and each.name == WRITES for each in list(self.agent.told))
 
     def _finish(self, boot: int) -> None:
         with self.lock:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from chaos_machine import LivingMachine
+from chaos_machine import WRITES, LivingMachine
 from chaos_operator import Accepted
 from chaos_rack import Deed
 
@@ -170,7 +170,7 @@ def _destroys(steps: Iterable[str]) -> Iterator[tuple[str, str]]:
         name, _, argument = step.partition(":")
         kind = name.removeprefix("critical_").removesuffix("_step")
         if name == "write_image":
-            yield "standby.prepare_image", ""
+            yield WRITES, ""
         elif argument and kind in ("clean", "service"):
             yield f"{kind}.execute_{kind}_step", argument
 

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 import httpx
-from chaos_machine import LivingMachine
+from chaos_machine import WRITES, LivingMachine
 
 from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import Endpoint
@@ -25,7 +25,7 @@ from seed.model import Event
 from seed.store import Store
 
 QUICK = 0.004  # seconds that a BMC or an agent takes to answer, at most
-DESTROY = ("standby.prepare_image", "clean.execute_clean_step", "service.execute_service_step")
+DESTROY = (WRITES, "clean.execute_clean_step", "service.execute_service_step")
 REST = 60  # calls between two faults of one machine, so that no run fails by hardware alone
 
 
@@ -77,6 +77,7 @@ class Rack:
         """`faults`: the share of calls that time out, before or after they did what they should."""
         self.machines = {machine.name: machine for machine in machines}
         self.deeds: list[Deed] = []
+        self.most_writes = 0  # of images, at once
         self.faults = Counter[str]()
         self._by_bmc = {str(machine.bmc.address): machine for machine in machines}
         self._by_address = {machine.address: machine for machine in machines}
@@ -163,6 +164,8 @@ class Rack:
         status, content = machine.ask_agent(*arguments)
         if deed and status == 200:
             self.deeds.append(deed)
+            writing = sum(each.is_writing() for each in self.machines.values())
+            self.most_writes = max(self.most_writes, writing)
         return status, content
 
     def _fault(self, machine: LivingMachine, kind: str) -> str | None:

@@ -45,6 +45,7 @@ serial was journaled, once; each system that was written had one first boot |
 | steps lost | the steps that a run completed are its steps, in order |
 | requests lost | each run that was accepted with an answer exists |
 | two at once | a node's runs follow one another, each with one end |
+| over the limit | no more images are written at once than the configuration allows |
 | refused, astray | no request is refused; each walk leads where the graph says, in one run |
 """
 

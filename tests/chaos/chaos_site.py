@@ -22,7 +22,7 @@ from seed.store import Store
 
 NETWORK = {"interface": "lo", "address": "127.0.0.1/8", "dhcp_range": ("127.2.0.1", "127.2.0.99")}
 HOST = Host(match=Match(), image="debian-12", ssh_keys=("ssh-ed25519 AAAA",))
-LIMITS = Limits(ramdisk_boots=20, image_writes=8)
+LIMITS = Limits(ramdisk_boots=20, image_writes=4)
 
 
 @dataclass(frozen=True)
