@@ -47,6 +47,7 @@ def test_a_decommissioned_machine_is_erased_with_evidence_and_gets_nothing(
     assert evidence.data == {
         "who": "alice",
         "agent": "13.0.0",
+        "seed": "seed",
         "disks": [
             {
                 "name": disk.name,
