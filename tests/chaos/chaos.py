@@ -33,7 +33,7 @@ def main() -> None:
         outcomes.append(campaign())
         print(summary(outcomes[-1]), flush=True)
     if options.report:
-        options.report.write_text(report(outcomes, options.seed, sys.argv[1:]))
+        options.report.write_text(report(outcomes, options.seed))
         print(f"wrote {options.report}")
     good = all(outcome.good for outcome in outcomes)
     if good:

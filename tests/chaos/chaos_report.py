@@ -62,9 +62,9 @@ def summary(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def report(outcomes: Sequence[Outcome], seed: int, arguments: Sequence[str]) -> str:
+def report(outcomes: Sequence[Outcome], seed: int) -> str:
     """As Markdown."""
-    parts = [INTRODUCTION, *_circumstances(seed, arguments)]
+    parts = [INTRODUCTION, *_circumstances(seed)]
     parts += ["## What went wrong\n", _table("promise", outcomes, _wrong(outcomes)), PROMISES]
     parts += ["## What was done\n", _table("", outcomes, _done(outcomes))]
     parts += ["## Steps that a killed seed left, and the next one went on with\n", *_resumed(outcomes)]
@@ -72,17 +72,16 @@ def report(outcomes: Sequence[Outcome], seed: int, arguments: Sequence[str]) -> 
     return "\n".join(parts)
 
 
-def _circumstances(seed: int, arguments: Sequence[str]) -> Iterator[str]:
+def _circumstances(seed: int) -> Iterator[str]:
     commit = subprocess.run(
         ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"],
         capture_output=True,
         text=True,
         check=False,
     ).stdout.strip()
-    command = " ".join(["tests/run chaos", *arguments])
     yield (
-        f"`{command}` with seed {seed}, commit {commit or 'unknown'}, {datetime.now(UTC):%Y-%m-%d}, "
-        f"{os.cpu_count()} cores.\n"
+        f"`tests/run chaos --seed {seed}`, commit {commit or 'unknown'}, {datetime.now(UTC):%Y-%m-%d}, "
+        f"{os.cpu_count()} cores, load {os.getloadavg()[2]:.1f}.\n"
     )
 
 
