@@ -49,6 +49,7 @@ from seed.steps.power_off import PowerOff
 from seed.steps.record_evidence import RecordEvidence
 from seed.steps.record_inventory import RecordInventory
 from seed.steps.restore_power import RestorePower
+from seed.steps.shut_down import ShutDown
 from seed.steps.verify_credentials import VerifyCredentials
 from seed.steps.wait import Wait
 from seed.steps.write_image import WriteImage
@@ -159,6 +160,7 @@ def _steps(
         PowerOff(bmcs, ramdisk),
         RestorePower(bmcs),
         ForgetInstance(instances),
+        ShutDown(bmcs),
         AdoptInstance(bmcs, instances),
         RecordEvidence(ramdisk),
         FinalizeRescue(store, ramdisk),

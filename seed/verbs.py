@@ -28,8 +28,8 @@ STEPS: dict[str, tuple[str, ...]] = {
         "boot_from_disk",
         "first_boot",
     ),
-    "servicing": ("boot_ramdisk", "list_service_steps", "boot_from_disk"),
-    "rescuing": ("boot_ramdisk", "finalize_rescue"),
+    "servicing": ("shut_down", "boot_ramdisk", "list_service_steps", "boot_from_disk"),
+    "rescuing": ("shut_down", "boot_ramdisk", "finalize_rescue"),
     "unrescuing": ("power_off", "boot_from_disk"),
     "deleting": ("power_off", "forget_instance", *_CLEANING),
     "decommissioning": (

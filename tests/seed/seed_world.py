@@ -59,6 +59,7 @@ from seed.steps.power_off import PowerOff
 from seed.steps.record_evidence import RecordEvidence
 from seed.steps.record_inventory import RecordInventory
 from seed.steps.restore_power import RestorePower
+from seed.steps.shut_down import ShutDown
 from seed.steps.verify_credentials import VerifyCredentials
 from seed.steps.wait import Wait
 from seed.steps.write_image import WriteImage
@@ -267,6 +268,7 @@ class World:
             PowerOff(bmcs, ramdisk),
             RestorePower(bmcs),
             ForgetInstance(self.instances),
+            ShutDown(bmcs, clock=self.clock),
             AdoptInstance(bmcs, self.instances),
             RecordEvidence(ramdisk),
             FinalizeRescue(store, ramdisk, self._answers_ssh),

@@ -111,8 +111,14 @@ def test_a_hold_survives_a_kill_at_every_place(make_world: Make) -> None:
         assert len(world.said("run.held")) == 1, world.killed_at
 
 
+def running(world: World) -> None:
+    """A host that runs."""
+    world.machines[0].bmc.power = PowerState.ON
+    world.at("active")
+
+
 def test_a_service_survives_a_kill_at_every_place(make_world: Make) -> None:
-    for world in each_place(make_world, lambda world: world.at("active"), "service", 30, "burnin_cpu"):
+    for world in each_place(make_world, running, "service", 30, "burnin_cpu"):
         machine = world.machines[0]
         assert machine.agent.count("service.execute_service_step") == 1, world.killed_at
         assert machine.boots[-1] == "disk", world.killed_at
@@ -123,8 +129,7 @@ def test_a_service_survives_a_kill_at_every_place(make_world: Make) -> None:
 
 def test_a_rescue_survives_a_kill_at_every_place(make_world: Make) -> None:
     hashed = "$6$salt$" + "x" * 86
-    rescued = each_place(make_world, lambda world: world.at("active"), "rescue", 15, rescue_password=hashed)
-    for world in rescued:
+    for world in each_place(make_world, running, "rescue", 15, rescue_password=hashed):
         machine = world.machines[0]
         assert machine.agent.rescued == hashed, world.killed_at
         assert world.node().state == "rescue", world.killed_at

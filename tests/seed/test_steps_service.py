@@ -8,14 +8,32 @@ import pytest
 from seed_machine import Machine
 from seed_world import World
 
-from hwdrivers.bmc import BootDevice, PowerState
+from hwdrivers.bmc import BootDevice, PowerAction, PowerState
 from hwdrivers.credentials import Credentials, Secret
-from hwdrivers.fake import Fault
+from hwdrivers.errors import Unsupported
+from hwdrivers.fake import FakeBMC, Fault
 from seed.fake_agent import Taken
 from seed.model import NextBoot
 
 Make = Callable[..., World]
 HASH = "$6$salt$" + "x" * 86
+
+
+class Deaf(FakeBMC):
+    """Whose machine runs something that does not listen to the power button."""
+
+    def request_power(self, action: PowerAction) -> None:
+        if action is not PowerAction.SOFT_OFF:
+            super().request_power(action)
+
+
+class Buttonless(FakeBMC):
+    """Cannot press the power button."""
+
+    def request_power(self, action: PowerAction) -> None:
+        if action is PowerAction.SOFT_OFF:
+            raise Unsupported.at(self.address, "shut down", "not supported", "use off")
+        super().request_power(action)
 
 
 @pytest.fixture
@@ -77,6 +95,31 @@ def test_a_service_without_steps_is_refused(active: World) -> None:
     [row] = active.ask_all("service")
     assert "'service' needs steps" in row["error"]
     assert active.node().state == "active"
+
+
+def test_a_host_is_asked_to_shut_down_before_its_machine_is_taken(active: World) -> None:
+    machine = active.machines[0]
+    machine.bmc.deeds.clear()
+    assert active.take("service", "burnin_cpu").state == "active"
+    assert machine.deeds[:2] == ["power soft off", "boot device pxe"]
+    assert active.said("step.complete")[-5] == "shut_down: powered off"
+
+
+@pytest.mark.parametrize(
+    ("bmc", "why"),
+    [
+        (Deaf, "its operating system did not shut down within 120 s"),
+        (Buttonless, "its BMC has no power button to press"),
+    ],
+)
+def test_a_host_that_cannot_be_shut_down_is_cut_off(make_world: Make, bmc: type[FakeBMC], why: str) -> None:
+    machine = Machine(bmc=bmc)
+    machine.bmc.power = PowerState.ON
+    world = make_world(machine)
+    world.at("active")
+    assert world.take("service", "burnin_cpu").state == "active"
+    assert f"shut_down: power was cut: {why}" in world.said("step.complete")
+    assert machine.deeds.count("power off") == 2
 
 
 # -- rescue ----------------------------------------------------------------------------------------------
