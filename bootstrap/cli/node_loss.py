@@ -37,7 +37,7 @@ def loss(verb: str, node: dict[str, Any], steps: Sequence[WantedStep]) -> str | 
 def _stops(verb: str, node: dict[str, Any]) -> str | None:
     """What runs on the machine, if `verb` boots its ramdisk instead."""
     if verb in ("service", "rescue") and node["state"] == "active":
-        return "its host is switched off until it boots again"
+        return f"its host is shut down {'until `unrescue`' if verb == 'rescue' else 'and boots again later'}"
     running = node["power"] == "power on" and node["next_boot"] != "ramdisk"
     if verb in ("inspect", "clean", "test") and running:
         return "it is powered on, and is switched off without asking what runs there"

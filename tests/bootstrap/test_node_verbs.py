@@ -171,15 +171,15 @@ DESTROYING = (*HARMLESS, WantedStep(step="erase_devices"))
     [
         ("clean", "manageable", HARMLESS, None),
         ("clean", "manageable", DESTROYING, f"data on its disks is lost by deploy.erase_devices: {DISKS}"),
-        ("service", "active", HARMLESS, "its host is switched off until it boots again"),
+        ("service", "active", HARMLESS, "its host is shut down and boots again later"),
         (
             "service",
             "active",
             DESTROYING,
-            "switched off until it boots again; data on its disks is lost by deploy",
+            "shut down and boots again later; data on its disks is lost by deploy",
         ),
         ("service", "manageable", DESTROYING, None),  # refused anyhow
-        ("rescue", "active", (), "its host is switched off until it boots again"),
+        ("rescue", "active", (), "its host is shut down until `unrescue`"),
         ("unrescue", "rescue", (), None),
         ("adopt", "manageable", (), None),
         ("decommission", "available", (), f"data on its disks is lost: {DISKS}"),
