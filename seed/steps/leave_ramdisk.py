@@ -25,7 +25,7 @@ class LeaveRamdisk:
         self._keep = keep
 
     def execute(self, walk: Walk) -> Result:
-        if self._keep:
+        if self._keep and self._ramdisk.agent(walk.node) is not None:
             return Complete("the ramdisk stays up for the next verb (fast_track)")
         with self._bmcs.open(walk.node) as bmc:
             ensure_power(bmc, PowerState.OFF)

@@ -265,6 +265,8 @@ def test_power_goes_off_and_on_into_the_ramdisk(make_world: Make) -> None:
     assert world.take("clean", "burnin_cpu", "power_off", "power_on", "burnin_memory").state == "manageable"
     assert world.machines[0].boots == ["ramdisk", "ramdisk"]
     assert names(world) == ["burnin_cpu", "burnin_memory"]
+    assert world.take("clean", "burnin_cpu", "power_off").power == PowerState.OFF
+    assert "leave_ramdisk: powered off" in world.said("step.complete")
 
 
 def test_an_abort_of_a_step_that_may_be_interrupted_and_of_one_that_may_not(manageable: World) -> None:
