@@ -19,7 +19,7 @@ from seed.api import machines, operators
 from seed.api.context import Context
 from seed.bmcs import BMCs
 from seed.boot import Boot
-from seed.conductor import LEASE, Conductor
+from seed.conductor import Conductor
 from seed.declarations import Declarations
 from seed.images import Images
 from seed.instances import Instances
@@ -54,6 +54,7 @@ from seed.steps.verify_credentials import VerifyCredentials
 from seed.steps.wait import Wait
 from seed.steps.write_image import WriteImage
 from seed.store import Store
+from seed.tenure import LEASE
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,17 +26,14 @@ from seed.model import Node, Run, RunState
 from seed.step import Failed, Result, Step, Waiting, Walk
 from seed.store import Store, Transaction
 from seed.store.errors import Conflict, LeaseLost, WrongKey
-from seed.store.leases import SEED
-from seed.store.runs import Claimed
+from seed.tenure import LEASE, Task, Tenure
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=30)  # renewed while the seed lives, however long a step takes
 QUEUED = 4  # runs claimed for each worker: so many answers are saved together when many nodes move
 LONGEST_SLEEP = 30.0  # seconds
 
 Answer = tuple[Run, Result]
-Task = tuple[Run, Node]
 
 
 class Conductor:
@@ -63,16 +59,15 @@ class Conductor:
         self.name = name
         self._store = store
         self._steps = steps
-        self._limits = limits or {}
         self._workers = workers
         self._lease = lease
         self._clock = clock
+        self._tenure = Tenure(store, name, limits or {}, lease, clock)
         self.advance = Advance(lifecycle, self.step_named, clock, jitter)
         self._changed = threading.Condition()
         self._woken = False
         self._stopping = False
         self._answers: list[Answer] = []
-        self._walking: set[int] = set()
         self._followers: list[Callable[[], None]] = []
 
     def step_named(self, reference: str) -> Step | None:
@@ -88,8 +83,8 @@ class Conductor:
     def serve(self) -> None:
         """Walk every run that is due until `stop`; the steps that are being executed then are finished."""
         self.resume()
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="step") as pool, self._renewing():
-            while not (self._stopping and not self._walking and not self._answers):
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="step") as pool, self._tenure.kept():
+            while not (self._stopping and not self._tenure.runs and not self._answers):
                 try:
                     self._round(pool)
                 except StoreFailed:
@@ -103,15 +98,15 @@ class Conductor:
         self._hand_out(pool, going_on)
         if ended or woken:
             self._tell_followers()
-        room = self._workers * QUEUED - len(self._walking)
-        claimed = self._claim(room) if room > 0 and not self._stopping else []
+        room = self._workers * QUEUED - len(self._tenure.runs)
+        claimed = self._tenure.claim(room) if room > 0 and not self._stopping else []
         self._hand_out(pool, claimed)
         if not (answers or claimed):
             self._sleep()
 
     def _hand_out(self, pool: ThreadPoolExecutor, tasks: Sequence[Task]) -> None:
         for run, node in tasks:
-            self._walking.add(run.id)
+            self._tenure.runs.add(run.id)
             pool.submit(self._work, run, node)
 
     def _tell_followers(self) -> None:
@@ -130,14 +125,18 @@ class Conductor:
         return answers, woken
 
     def _sleep(self) -> None:
-        with self._store.read() as tx:
-            due = tx.runs.next_wake(self._limits) if not self._stopping else None
+        due = None if self._stopping else self._tenure.next_due()
         wait = LONGEST_SLEEP
         if due is not None:
             wait = min(wait, max(0.0, (due - self._clock()).total_seconds()))
         with self._changed:
-            if not (self._answers or self._woken or (self._stopping and not self._walking)) and wait > 0:
+            if not (self._answers or self._woken or (self._stopping and not self._tenure.runs)) and wait > 0:
                 self._woken |= not self._changed.wait(wait)  # a seed that is no more may have ended runs
+
+    def resume(self) -> None:
+        """Go on with what this seed was walking when it ended."""
+        self._tenure.resume()
+        self.wake()  # what ended before may not have been followed
 
     def stop(self) -> None:
         """Let the steps that are being executed finish, and start no more."""
@@ -154,77 +153,13 @@ class Conductor:
         """Walk what is due now, in this thread."""
         while True:
             self._tell_followers()
-            tasks = self._claim(1)
+            tasks = self._tenure.claim(1)
             if not tasks:
                 return
             while tasks:
                 run, node = tasks.pop()
-                self._walking.add(run.id)
+                self._tenure.runs.add(run.id)
                 tasks, _ = self._save([(run, self._execute(node, run))])
-
-    # -- who has a run -----------------------------------------------------------------------------
-
-    def resume(self) -> None:
-        """Take back what this seed was walking when it ended; if no other lives, all deadlines begin anew."""
-        with self._store.write() as tx:
-            for left in tx.runs.take_back(self.name):
-                tx.events.add(
-                    "run.resumed", f"{left.verb} goes on at {left.step}", node=left.node, run=left.id
-                )
-            if not [seed for seed in tx.leases.seeds() if seed != self.name]:
-                tx.runs.excuse()
-            self._renew(tx)
-        self.wake()  # what ended before may not have been followed
-
-    def _renew(self, tx: Transaction) -> None:
-        until = self._clock() + self._lease
-        tx.leases.take(f"{SEED}{self.name}", self.name, until)
-        tx.runs.renew(self.name, until, list(self._walking))  # what was lost sight of is claimed again
-
-    @contextmanager
-    def _renewing(self) -> Iterator[None]:
-        """Say every few seconds that this seed lives, also while a batch or a step takes long."""
-        ended = threading.Event()
-
-        def renew() -> None:
-            while not ended.wait(self._lease.total_seconds() / 3):
-                try:
-                    with self._store.write() as tx:
-                        self._renew(tx)
-                except StoreFailed as error:
-                    log.warning("the leases of this seed are not renewed: %s", error)
-
-        thread = threading.Thread(target=renew, name="leases", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-            with self._store.write() as tx:
-                tx.leases.give_up(f"{SEED}{self.name}", self.name)
-
-    def _claim(self, most: int) -> list[Task]:
-        with self._store.read() as tx:
-            earliest = tx.runs.next_wake(self._limits)
-        if (earliest is None or earliest > self._clock()) and not self._limits:
-            return []
-        with self._store.claim() as tx:
-            due = tx.runs.claim(self.name, self._clock() + self._lease, most, self._limits)
-            # One that is walked here comes again when the store was away for longer than its lease.
-            claimed = [each for each in due if each.run.id not in self._walking]
-            nodes = tx.nodes.many(each.run.node for each in claimed)
-        self._take_over([each for each in claimed if each.left_by is not None])
-        return [(each.run, nodes[each.run.node]) for each in claimed]
-
-    def _take_over(self, left: Sequence[Claimed]) -> None:
-        """Say whose runs go on here; events are written by writers alone, so that none is overtaken."""
-        if not left:
-            return
-        with self._store.write() as tx:
-            for each in left:
-                message = f"{each.run.verb} goes on at {each.run.step}: seed '{each.left_by}' fell silent"
-                tx.events.add("run.resumed", message, node=each.run.node, run=each.run.id)
 
     # -- one step ----------------------------------------------------------------------------------
 
@@ -233,7 +168,7 @@ class Conductor:
             result = self._execute(node, run)
         except LeaseLost as lost:
             log.warning("%s; step %s is left to it", lost, run.step)
-            self._walking.discard(run.id)
+            self._tenure.runs.discard(run.id)
             self.wake()
             return
         with self._changed:
@@ -297,7 +232,7 @@ class Conductor:
             log.exception("run %d: its answer could not be saved; it is tried again", answers[0][0].id)
             self._put_off(answers[0][0])
             tasks, ended = [], False
-        self._walking.difference_update(run.id for run, _ in answers)
+        self._tenure.runs.difference_update(run.id for run, _ in answers)
         return tasks, ended
 
     def _put_off(self, run: Run) -> None:

@@ -260,7 +260,7 @@ def test_an_abort_while_a_step_is_executed_wins(ready: World) -> None:
     assert ready.ask("deploy").status_code == 202
     ready.conductor.run_until_idle()
     ready.pass_time(seconds=60)
-    [(run, node)] = ready.conductor._claim(1)
+    [(run, node)] = ready.conductor._tenure.claim(1)
     assert ready.ask("abort").status_code == 202
     assert ready.node().state == "wait call-back"
     ready.conductor._save([(run, ready.conductor._execute(node, run))])
@@ -283,8 +283,8 @@ class Announces:
 
 def test_a_worker_that_lost_its_lease_changes_nothing(ready: World) -> None:
     assert ready.ask("deploy").status_code == 202
-    [(slow, node)] = ready.conductor._claim(1)
-    assert ready.conductor._claim(1) == []
+    [(slow, node)] = ready.conductor._tenure.claim(1)
+    assert ready.conductor._tenure.claim(1) == []
     ready.pass_time(minutes=1)
     ready.start(Fuse(), name="another")
     ready.conductor.run_until_idle()
