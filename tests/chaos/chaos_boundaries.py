@@ -63,7 +63,7 @@ class Trials:
         while self._open:
             edge = self._choose()
             trial = Trial(self._world, self._name, edge)
-            self._take(trial, edge.event)
+            self._take(trial, edge)
             self._state = self._graph.landing(edge)
             if wrong := trial.wrong(self._state):
                 self.astray.append(f"{wrong}; killed at {self.places[edge.event][-1:]}")
@@ -83,12 +83,13 @@ class Trials:
         except VerbRefused:
             return None
 
-    def _take(self, trial: Trial, verb: str) -> None:
-        """With a seed that dies on the way, if the verb has places left."""
-        until = self._world.until
+    def _take(self, trial: Trial, edge: Transition) -> None:
+        """With a seed that dies on the way, if this is a verb that has places left, from where it is tried."""
+        until, verb = self._world.until, edge.event
+        is_tried = self._open.get(verb) == edge
         until(self._world.is_up)
         trial.get_ready()
-        if verb in self._open:
+        if is_tried:
             self._fuse.write_text(str(self._next[verb]))
         until(lambda: self._epitaph.exists() or trial.ask())
         until(lambda: self._epitaph.exists() or trial.is_over())
@@ -97,7 +98,7 @@ class Trials:
             self._next[verb] += 1
             self._bury()
             until(trial.ask)
-        elif verb in self._open:
+        elif is_tried:
             del self._open[verb]
             self._next_seed()  # with what is left of the fuse
             self._forget()
