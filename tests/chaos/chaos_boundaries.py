@@ -17,6 +17,7 @@ MACHINES = 99
 PACE = 0.3  # of the time that machines otherwise take
 PLACES = 25  # that a verb has, more or less
 LONG = 1.5  # seconds after which another seed is started that looks at once at what waits
+TRIES = 10
 ENROLL = Transition("", "enroll", "enroll", None, "verb", "enrol", False, "undercloud")
 
 
@@ -55,6 +56,7 @@ class Trials:
         self._epitaph = world.seeds[0].place.state / "blown"
         self._machines = iter(world.rack.machines)
         self._name, self._state = "", ENROLL.source
+        self._outlived: set[str] = set()
         self.places: dict[str, list[str]] = {verb: [] for verb in self._open}
         self.astray: list[str] = []
 
@@ -84,7 +86,7 @@ class Trials:
             return None
 
     def _take(self, trial: Trial, edge: Transition) -> None:
-        """With a seed that dies on the way, if this is a verb that has places left, from where it is tried."""
+        """With a seed that dies on the way, if this verb is tried from this state and has places left."""
         until, verb = self._world.until, edge.event
         is_tried = self._open.get(verb) == edge
         until(self._world.is_up)
@@ -96,14 +98,22 @@ class Trials:
         if self._epitaph.exists():
             self.places[verb].append(f"{trial.step()}: {self._epitaph.read_text()}")
             self._next[verb] += 1
+            self._outlived.discard(verb)
             self._bury()
             until(trial.ask)
         elif is_tried:
+            self._outlive(verb)
+        for _ in range(TRIES):
+            if not until(trial.is_over, LONG):
+                self._next_seed()
+
+    def _outlive(self, verb: str) -> None:
+        """The verb has no more places if that is so twice: how many answers are saved together varies."""
+        if verb in self._outlived:
             del self._open[verb]
-            self._next_seed()  # with what is left of the fuse
-            self._forget()
-        while not self._world.until(trial.is_over, LONG) and trial.is_worth_waiting():
-            self._next_seed()
+        self._outlived ^= {verb}
+        self._next_seed()  # with what is left of the fuse
+        self._forget()
 
     def _next_seed(self) -> None:
         self._world.kill(self._world.seeds[0])
@@ -146,7 +156,6 @@ class Trial:
         self._name = name
         self._edge = edge
         self._known = len(self._runs())
-        self._kills = 0
 
     def get_ready(self) -> None:
         if self._edge.event == "adopt":  # what is taken over runs
@@ -165,10 +174,6 @@ class Trial:
 
     def is_over(self) -> bool:
         return self._has_arrived() and all(run.finished_at for run in self._runs())
-
-    def is_worth_waiting(self) -> bool:
-        self._kills += 1
-        return self._kills < 10
 
     def step(self) -> str:
         """Which one is under way."""
