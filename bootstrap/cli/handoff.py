@@ -77,7 +77,7 @@ def handoff(
 
 
 def _active(api: Client) -> list[dict[str, Any]]:
-    nodes = api.get("/nodes")
+    nodes = api.get("/nodes", detail=True)
     for node in nodes:
         if node["state"] != "active":
             err.print(f"  {node['name']} is left out: it is '{node['state']}'", style="yellow", markup=False)

@@ -43,7 +43,7 @@ def test_what_does_not_fit_together_is_told_where_it_stands() -> None:
 
 
 def test_the_declaration_of_the_virtual_rack_is_read() -> None:
-    declared = load(DATA.parent / "vm_lab" / "hosts.yaml", Site)
+    declared = load(DATA.parent / "vm_lab" / "site.yaml", Site)
     assert [(host.name, host.address, host.role) for host in declared.hosts] == [
         ("node-1", "192.0.2.101", "control-plane"),
         ("node-2", "192.0.2.102", "kubernetes"),
