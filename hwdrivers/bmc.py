@@ -6,12 +6,30 @@ they raise only `hwdrivers.errors.BMCError` and its kin.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hwdrivers.address import BMCAddress
 from hwdrivers.credentials import Credentials
+from hwdrivers.interfaces import (
+    BIOS,
+    LED,
+    RAID,
+    Ability,
+    Accounts,
+    Console,
+    EventLog,
+    Firmware,
+    Interface,
+    Media,
+    SecureBoot,
+    Sensors,
+)
+
+if TYPE_CHECKING:
+    from hwdrivers.inventory import Inventory
 
 
 class PowerState(StrEnum):
@@ -84,14 +102,53 @@ class BMC(Protocol):
         What is already so is no error; a reset of a machine that is off starts it.
         """
 
-    def set_boot_device(self, device: BootDevice) -> None:
-        """Make firmware try `device` first from the next power-on."""
+    def set_boot_device(self, device: BootDevice, mode: BootMode | None = None) -> None:
+        """Make firmware try `device` first from the next power-on, in `mode` where that is given."""
+
+    def boot_device(self) -> BootDevice | None:
+        """What firmware is told to try first; None: its own order, or the BMC does not tell."""
 
     def macs(self) -> tuple[str, ...]:
         """The host's NIC addresses (aa:bb:cc:dd:ee:ff) as the BMC tells them; () when it does not."""
 
     def boot_mode(self) -> BootMode | None:
         """Which firmware runs, where the BMC tells; None where it does not (IPMI never does)."""
+
+    def inventory(self) -> Inventory:
+        """What the machine is made of, as far as the BMC tells."""
+
+    def abilities(self) -> Mapping[Interface, Ability]:
+        """What this BMC can do, and for the rest why not; every `Interface` is there."""
+
+    @property
+    def sensors(self) -> Sensors | None: ...
+
+    @property
+    def event_log(self) -> EventLog | None: ...
+
+    @property
+    def led(self) -> LED | None: ...
+
+    @property
+    def media(self) -> Media | None: ...
+
+    @property
+    def bios(self) -> BIOS | None: ...
+
+    @property
+    def secure_boot(self) -> SecureBoot | None: ...
+
+    @property
+    def raid(self) -> RAID | None: ...
+
+    @property
+    def firmware(self) -> Firmware | None: ...
+
+    @property
+    def accounts(self) -> Accounts | None: ...
+
+    @property
+    def console(self) -> Console | None: ...
 
     def close(self) -> None:
         """Log out; never raises."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from hwdrivers.address import Scheme
 from hwdrivers.bmc import BMC, Endpoint
 from hwdrivers.errors import AccessDenied, BMCError, BMCTimeout, Busy, Unreachable
-from hwdrivers.ipmi import IPMI
-from hwdrivers.redfish import Redfish
+from hwdrivers.ipmi.driver import IPMI
+from hwdrivers.redfish.driver import Redfish
 
 # To add a protocol: a driver in one file, a Scheme, a line here, and the contract suite run against it.
 DRIVERS: Mapping[Scheme, Callable[[Endpoint], BMC]] = {

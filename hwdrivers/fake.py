@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,6 +11,9 @@ from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import BootDevice, BootMode, Endpoint, Identity, PowerAction, PowerState
 from hwdrivers.credentials import Credentials, Secret
 from hwdrivers.errors import AccessDenied, BMCError, BMCTimeout, Unreachable
+from hwdrivers.interfaces import Ability, Interface
+from hwdrivers.inventory import Inventory
+from hwdrivers.offers import Offers, by_protocol
 from hwdrivers.power import fitting
 
 
@@ -28,7 +31,7 @@ class Deed:
     what: str
 
 
-class FakeBMC:
+class FakeBMC(Offers):
     """The machine and the conversation with it in one; `connect` opens it again after `close`."""
 
     def __init__(
@@ -44,7 +47,7 @@ class FakeBMC:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.power = power
-        self.boot_device: BootDevice | None = None
+        self.boots_from: BootDevice | None = None
         self.deeds: list[Deed] = []
         self.logins: list[str] = []
         self.faults = set(faults)
@@ -91,10 +94,15 @@ class FakeBMC:
             off = wanted in (PowerAction.OFF, PowerAction.SOFT_OFF)
             self.power = self.power if wanted is None else PowerState.OFF if off else PowerState.ON
 
-    def set_boot_device(self, device: BootDevice) -> None:
+    def set_boot_device(self, device: BootDevice, mode: BootMode | None = None) -> None:
         self._answer(f"set the boot device to {device}")
         self._note(f"boot device {device}")
-        self.boot_device = device
+        self.boots_from = device
+        self._boot_mode = mode or self._boot_mode
+
+    def boot_device(self) -> BootDevice | None:
+        self._answer("read the boot device")
+        return self.boots_from
 
     def macs(self) -> tuple[str, ...]:
         self._answer("read the NIC addresses")
@@ -103,6 +111,13 @@ class FakeBMC:
     def boot_mode(self) -> BootMode | None:
         self._answer("read the boot mode")
         return self._boot_mode
+
+    def inventory(self) -> Inventory:
+        known = self.identify()
+        return Inventory(vendor=known.vendor, product=known.model, serial=known.serial, uuid=known.uuid)
+
+    def abilities(self) -> Mapping[Interface, Ability]:
+        return by_protocol(self._address, self)
 
     def close(self) -> None:
         self.is_open = False

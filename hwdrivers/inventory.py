@@ -17,7 +17,7 @@ from hwdrivers.bmc import BootMode
 
 @dataclass(frozen=True)
 class CPU:
-    """The processors of a machine; `count` is what the operating system sees (threads)."""
+    """The processors of a machine together; `count` is what the operating system sees (threads)."""
 
     architecture: str | None = None
     count: int | None = None
@@ -26,8 +26,47 @@ class CPU:
 
 
 @dataclass(frozen=True)
+class Processor:
+    """One socket, or one accelerator: `kind` is Redfish's ProcessorType (CPU, GPU, FPGA, DSP, Accelerator).
+
+    `memory_mib` is what an accelerator has on board.
+    """
+
+    name: str
+    kind: str = "CPU"
+    vendor: str | None = None
+    model: str | None = None
+    architecture: str | None = None
+    cores: int | None = None
+    threads: int | None = None
+    frequency_mhz: float | None = None
+    memory_mib: int | None = None
+    serial: str | None = None
+    part_number: str | None = None
+    health: str | None = None
+
+
+@dataclass(frozen=True)
+class MemoryModule:
+    """One DIMM; `kind` as the BMC says ("DDR4", "NVDIMM_N"); `persistent_mib` is what survives power-off."""
+
+    name: str
+    size_mib: int | None = None
+    kind: str | None = None
+    persistent_mib: int | None = None
+    speed_mhz: int | None = None
+    vendor: str | None = None
+    part_number: str | None = None
+    serial: str | None = None
+    health: str | None = None
+
+
+@dataclass(frozen=True)
 class Disk:
-    """One block device. `name` (/dev/sda) may change at the next boot; `by_path` may not."""
+    """One block device or drive. `name` (/dev/sda) may change at the next boot; `by_path` may not.
+
+    Out of band `name` is what the BMC calls the bay; `protocol` is SATA, SAS, NVMe or USB.
+    """
 
     name: str
     size_bytes: int | None = None
@@ -37,6 +76,35 @@ class Disk:
     vendor: str | None = None
     rotational: bool | None = None
     by_path: str | None = None
+    protocol: str | None = None
+    part_number: str | None = None
+    firmware: str | None = None
+    controller: str | None = None
+    health: str | None = None
+
+
+@dataclass(frozen=True)
+class Controller:
+    """One storage controller; `protocols` are those of its drives."""
+
+    name: str
+    vendor: str | None = None
+    model: str | None = None
+    firmware: str | None = None
+    serial: str | None = None
+    protocols: tuple[str, ...] = ()
+    health: str | None = None
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume that a controller offers; `level` as Ironic writes it (0, 1, 5, 6, 1+0)."""
+
+    name: str
+    level: str | None = None
+    size_bytes: int | None = None
+    controller: str | None = None
+    disks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,11 +119,69 @@ class NIC:
     has_carrier: bool | None = None
     ipv4: str | None = None
     speed_mbps: int | None = None
+    firmware: str | None = None
+    health: str | None = None
+
+
+@dataclass(frozen=True)
+class Device:
+    """A PCIe device or network adapter that is a part by itself; `kind` as the BMC says (GPU, SmartNIC)."""
+
+    name: str
+    kind: str | None = None
+    vendor: str | None = None
+    model: str | None = None
+    part_number: str | None = None
+    serial: str | None = None
+    firmware: str | None = None
+    health: str | None = None
+
+
+@dataclass(frozen=True)
+class Enclosure:
+    """A chassis that holds the machine or parts of it; `kind` is Redfish's ChassisType."""
+
+    name: str
+    kind: str | None = None
+    vendor: str | None = None
+    model: str | None = None
+    serial: str | None = None
+    part_number: str | None = None
+    asset_tag: str | None = None
+    health: str | None = None
+
+
+@dataclass(frozen=True)
+class PowerSupply:
+    """One power supply; `capacity_watts` is what it can deliver."""
+
+    name: str
+    vendor: str | None = None
+    model: str | None = None
+    serial: str | None = None
+    part_number: str | None = None
+    firmware: str | None = None
+    capacity_watts: float | None = None
+    health: str | None = None
+
+
+@dataclass(frozen=True)
+class Manager:
+    """A BMC, or another manager (enclosure manager, SmartNIC's own) of the same service."""
+
+    name: str
+    kind: str | None = None
+    model: str | None = None
+    firmware: str | None = None
+    mac: str | None = None
+    ipv4: str | None = None
+    ipv6: str | None = None
+    health: str | None = None
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """One machine as one source saw it at one time."""
+    """One machine as one source saw it at one time: the ramdisk's agent, or its BMC."""
 
     cpu: CPU = CPU()
     memory_mib: int | None = None
@@ -68,6 +194,18 @@ class Inventory:
     boot_mode: BootMode | None = None
     boot_mac: str | None = None
     bmc_address: str | None = None
+    part_number: str | None = None
+    asset_tag: str | None = None
+    bios_version: str | None = None
+    health: str | None = None
+    processors: tuple[Processor, ...] = ()
+    memory_modules: tuple[MemoryModule, ...] = ()
+    controllers: tuple[Controller, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    devices: tuple[Device, ...] = ()
+    enclosures: tuple[Enclosure, ...] = ()
+    power_supplies: tuple[PowerSupply, ...] = ()
+    managers: tuple[Manager, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; the inverse of `from_dict`."""

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import httpx
 
-from hwdrivers import rmcp
 from hwdrivers.address import BMCAddress, Scheme
 from hwdrivers.bmc import Endpoint, Identity
 from hwdrivers.connect import connect
 from hwdrivers.credentials import Credentials
 from hwdrivers.errors import BMCError
-from hwdrivers.service_root import RedfishPort, ServiceRoot, port_open, read_service_root, stranger
+from hwdrivers.ipmi import rmcp
+from hwdrivers.redfish.service_root import RedfishPort, ServiceRoot, port_open, read_service_root, stranger
 from hwdrivers.targets import IPAddress
 
 Progress = Callable[[int, int], None]

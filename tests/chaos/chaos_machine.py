@@ -116,7 +116,7 @@ class LivingMachine(Machine):
             yield from self._system()
 
     def _what_to_boot(self) -> Generator[float, None, str]:
-        if self.bmc.boot_device is BootDevice.DISK:
+        if self.bmc.boots_from is BootDevice.DISK:
             return ""
         answer = yield from self._insist("GET", "/boot/script", params={"mac": self.mac})
         return answer.text

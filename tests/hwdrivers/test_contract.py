@@ -52,7 +52,7 @@ def _fake(folder: Path, faults: tuple[str, ...]) -> Iterator[Bench]:
 
     def state() -> dict[str, Any]:
         power = "on" if bmc.power is PowerState.ON else "off"
-        return {"power": power, "boot": bmc.boot_device, "logins": bmc.logins}
+        return {"power": power, "boot": bmc.boots_from, "logins": bmc.logins}
 
     yield Bench(str(bmc.address), bmc.connect, state, {device: device for device in BootDevice})
 

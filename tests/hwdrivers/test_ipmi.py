@@ -15,11 +15,11 @@ from peers import PASSWORD, endpoint, ipmi_peer
 from pyghmi.ipmi import command as pyghmi_command
 from stopped_clock import StoppedClock
 
-from hwdrivers import rmcp
 from hwdrivers.bmc import BootDevice, Identity, PowerAction, PowerState
 from hwdrivers.errors import AccessDenied, BMCTimeout, Busy, ProtocolError, Unreachable, Unsupported
-from hwdrivers.ipmi import IPMI
-from hwdrivers.ipmi_session import Session, SilenceError
+from hwdrivers.ipmi import rmcp
+from hwdrivers.ipmi.driver import IPMI
+from hwdrivers.ipmi.session import Session, SilenceError
 
 IMPATIENT = (0.05, 0.05, 0.05)
 
@@ -194,7 +194,7 @@ def test_a_process_with_an_open_session_ends() -> None:
     with ipmi_peer() as peer:
         code = (
             "import sys; sys.path.insert(0, 'tests/hwdrivers'); from peers import endpoint\n"
-            "from hwdrivers.ipmi import IPMI; import threading\n"
+            "from hwdrivers.ipmi.driver import IPMI; import threading\n"
             f"bmc = IPMI(endpoint({peer.address!r})); print(bmc.power_state(), threading.active_count())"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

@@ -17,7 +17,7 @@ from peers import endpoint, sushy_tools_peer, tree_peer
 from hwdrivers.bmc import BootDevice, BootMode, Identity, PowerAction, PowerState
 from hwdrivers.errors import BMCError, Busy, ProtocolError, Unreachable, Unsupported
 from hwdrivers.mac import normal_mac
-from hwdrivers.redfish import Redfish
+from hwdrivers.redfish.driver import Redfish
 
 SYSTEM = "/redfish/v1/Systems/1"
 

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from peers import endpoint, ipmi_peer, tree_peer
 
-from hwdrivers import rmcp
 from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import Identity, PowerState
 from hwdrivers.errors import AccessDenied
+from hwdrivers.ipmi import rmcp
+from hwdrivers.redfish.service_root import RedfishPort
 from hwdrivers.scan import Finding, Plan, find_bmcs, identify, machines, scan
-from hwdrivers.service_root import RedfishPort
 from hwdrivers.targets import RangeError, parse_targets
 
 HERE = parse_targets(["127.0.0.1"])

@@ -88,7 +88,7 @@ class Machine:
 
     def boot(self, seed: Face) -> None:
         """From what firmware was told to boot from."""
-        script = "" if self.bmc.boot_device is BootDevice.DISK else self.script(seed)
+        script = "" if self.bmc.boots_from is BootDevice.DISK else self.script(seed)
         if "ipa-api-url" in script:
             self.boots.append("ramdisk")
             self._boot_ramdisk(seed)

@@ -63,7 +63,7 @@ def test_a_deploy_survives_a_kill_at_every_place(make_world: Make) -> None:
         assert [written.disk for written in machine.agent.written] == ["/dev/nvme0n1"], world.killed_at
         assert machine.agent.count("image.install_bootloader") == 1, world.killed_at
         assert machine.bmc.power is PowerState.ON, world.killed_at
-        assert machine.bmc.boot_device is BootDevice.DISK, world.killed_at
+        assert machine.bmc.boots_from is BootDevice.DISK, world.killed_at
         assert machine.boots[-1] == "disk", world.killed_at
         assert [run.state for run in world.runs()] == ["done"], world.killed_at
 

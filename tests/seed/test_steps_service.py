@@ -61,7 +61,7 @@ def test_a_service_takes_its_steps_and_the_host_boots_again(active: World) -> No
     ]
     assert machine.boots == ["ramdisk", "disk", "ramdisk", "disk"]
     assert machine.agent.count("standby.sync") == 2
-    assert machine.bmc.boot_device is BootDevice.DISK
+    assert machine.bmc.boots_from is BootDevice.DISK
     assert node.power == machine.bmc.power == PowerState.ON
     assert active.said("destructive")[1:] == []
 

@@ -19,7 +19,7 @@ def test_from_enrolment_to_a_host_and_back(world: World) -> None:
     assert node.state == "active"
     assert node.power == machine.bmc.power == PowerState.ON
     assert node.next_boot is NextBoot.DISK
-    assert machine.bmc.boot_device is BootDevice.DISK
+    assert machine.bmc.boots_from is BootDevice.DISK
     assert node.instance is not None
     assert node.instance.disk_serial == "DISK-B"
     assert [written.disk for written in machine.agent.written] == ["/dev/nvme0n1"]

@@ -11,7 +11,7 @@ from sushy import connector as sushy_connector
 from sushy import exceptions as seen
 
 from hwdrivers.bmc import Endpoint
-from hwdrivers.redfish_errors import DAMAGED
+from hwdrivers.redfish.errors import DAMAGED
 
 # Seconds. iDRAC 8 has been seen to think for 20 s; a BMC in the same building connects in milliseconds.
 _CONNECT_TIMEOUT, _READ_TIMEOUT = 5.0, 30.0

@@ -1,11 +1,11 @@
-"""BMCs that speak IPMI 2.0 over LAN. pyghmi stays behind `hwdrivers.ipmi_session`."""
+"""BMCs that speak IPMI 2.0 over LAN. pyghmi stays behind `hwdrivers.ipmi.session`."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 from hwdrivers.address import BMCAddress
@@ -19,8 +19,11 @@ from hwdrivers.errors import (
     Unsupported,
 )
 from hwdrivers.iana import vendor_of
-from hwdrivers.ipmi_errors import refused, translated
-from hwdrivers.ipmi_session import WAITS, Session
+from hwdrivers.interfaces import Ability, Interface
+from hwdrivers.inventory import Inventory
+from hwdrivers.ipmi.errors import refused, translated
+from hwdrivers.ipmi.session import WAITS, Session
+from hwdrivers.offers import Offers, by_protocol
 from hwdrivers.power import fitting
 from hwdrivers.told import told, told_uuid
 
@@ -42,7 +45,7 @@ _CONTROL = {PowerAction.OFF: 0, PowerAction.ON: 1, PowerAction.RESET: 3, PowerAc
 _BOOT_FLAGS = {BootDevice.PXE: (0x80, 0x04), BootDevice.DISK: (0xC0, 0x08), BootDevice.CDROM: (0x80, 0x14)}
 
 
-class IPMI:
+class IPMI(Offers):
     """One session with one BMC; satisfies `hwdrivers.bmc.BMC`. Any thread may use it; calls queue up.
 
     Logs in when it is made. Time is bounded: a BMC that goes silent costs at most 6 s to log in and 12 s per
@@ -97,13 +100,17 @@ class IPMI:
         if wanted is not None:
             self._ask(f"ask for power {wanted}", _CHASSIS, 0x02, (_CONTROL[wanted],))
 
-    def set_boot_device(self, device: BootDevice) -> None:
+    def set_boot_device(self, device: BootDevice, mode: BootMode | None = None) -> None:
         what = f"set the boot device to {device}"
         with contextlib.suppress(Unsupported):
             # Parameter 3: keep the flags when no chassis control follows within 60 s.
             self._ask(what, _CHASSIS, 0x08, (3, 0x08))
         flags, selector = _BOOT_FLAGS[device]
         self._ask(what, _CHASSIS, 0x08, (5, flags, selector, 0, 0, 0))
+
+    def boot_device(self) -> BootDevice | None:
+        """Not read yet."""
+        return None
 
     def macs(self) -> tuple[str, ...]:
         """(): IPMI tells the BMC's own MAC, not those of the host's NICs."""
@@ -112,6 +119,14 @@ class IPMI:
     def boot_mode(self) -> BootMode | None:
         """None: IPMI does not tell which firmware runs."""
         return None
+
+    def inventory(self) -> Inventory:
+        """What the FRU tells of the machine as a whole."""
+        known = self.identify()
+        return Inventory(vendor=known.vendor, product=known.model, serial=known.serial, uuid=known.uuid)
+
+    def abilities(self) -> Mapping[Interface, Ability]:
+        return by_protocol(self.address, self)
 
     def close(self) -> None:
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import sushy
@@ -13,10 +13,13 @@ from sushy import exceptions as seen
 from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import BootDevice, BootMode, Endpoint, Identity, PowerAction, PowerState
 from hwdrivers.errors import BMCError, ProtocolError, Unsupported
+from hwdrivers.interfaces import Ability, Interface
+from hwdrivers.inventory import Inventory
 from hwdrivers.mac import normal_mac
+from hwdrivers.offers import Offers, by_protocol
 from hwdrivers.power import fitting
-from hwdrivers.redfish_errors import NOT_THERE, translated
-from hwdrivers.redfish_session import Service
+from hwdrivers.redfish.errors import NOT_THERE, translated
+from hwdrivers.redfish.session import Service
 from hwdrivers.told import told, told_uuid
 
 # What to ask for, the best first: not every BMC allows each (ComputerSystem.Reset, DSP0268).
@@ -48,7 +51,7 @@ _BOOT = {
 _BOOT_MODES = {"UEFI": BootMode.UEFI, "Legacy": BootMode.BIOS}
 
 
-class Redfish:
+class Redfish(Offers):
     """One session with one system behind one service; satisfies `hwdrivers.bmc.BMC`.
 
     Logs in when it is made, with one attempt. Any thread may use it; calls queue up.
@@ -79,7 +82,7 @@ class Redfish:
                 model=told(self._system.model),
                 serial=told(self._system.serial_number),
                 uuid=told_uuid(self._system.uuid),
-                firmware=self._firmware(),
+                firmware=self._bmc_firmware(),
                 power=_POWER.get(self._system.power_state),
             )
 
@@ -99,7 +102,7 @@ class Redfish:
             with self._talking(f"ask for power {wanted}"):
                 self._reset(wanted)
 
-    def set_boot_device(self, device: BootDevice) -> None:
+    def set_boot_device(self, device: BootDevice, mode: BootMode | None = None) -> None:
         with self._talking(f"set the boot device to {device}"):
             self._system.refresh()
             targets, enabled = _BOOT[device]
@@ -109,6 +112,10 @@ class Redfish:
                 enabled = _ONCE if enabled is _ALWAYS else _ALWAYS
             target = self._allowed(device, targets, self._system.get_allowed_system_boot_source_values())
             self._system.set_system_boot_options(target=target, enabled=enabled)
+
+    def boot_device(self) -> BootDevice | None:
+        """Not read yet."""
+        return None
 
     def macs(self) -> tuple[str, ...]:
         with self._talking("read the NIC addresses"), contextlib.suppress(*NOT_THERE):
@@ -120,6 +127,14 @@ class Redfish:
         with self._talking("read the boot mode"):
             self._system.refresh()
             return _BOOT_MODES.get(str((self._system.json.get("Boot") or {}).get("BootSourceOverrideMode")))
+
+    def inventory(self) -> Inventory:
+        """What the system's own document tells."""
+        known = self.identify()
+        return Inventory(vendor=known.vendor, product=known.model, serial=known.serial, uuid=known.uuid)
+
+    def abilities(self) -> Mapping[Interface, Ability]:
+        return by_protocol(self.address, self)
 
     def close(self) -> None:
         with self._lock:
@@ -173,7 +188,7 @@ class Redfish:
                 if mac:
                     yield mac
 
-    def _firmware(self) -> str | None:
+    def _bmc_firmware(self) -> str | None:
         with contextlib.suppress(*NOT_THERE, seen.ServerSideError):
             for manager in self._system.managers:
                 return told(manager.firmware_version)

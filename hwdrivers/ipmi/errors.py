@@ -16,7 +16,7 @@ from hwdrivers.errors import (
     Unreachable,
     Unsupported,
 )
-from hwdrivers.ipmi_session import LoginError, SilenceError
+from hwdrivers.ipmi.session import LoginError, SilenceError
 
 # Completion codes, IPMI 2.0 table 5-2 → what they mean for the caller.
 _BUSY = (0xC0, 0xC3, 0xC4, 0xCE, 0xD0, 0xD1, 0xD2, 0xD5)

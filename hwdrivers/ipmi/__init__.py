@@ -1,0 +1,1 @@
+"""BMCs that speak IPMI 2.0 over LAN."""

@@ -1,0 +1,1 @@
+"""BMCs that speak Redfish (DSP0266)."""
