@@ -63,3 +63,6 @@ class Credentials:
     password: Secret
     verify_tls: bool = True
     ca_file: Path | None = None
+
+
+ANONYMOUS = Credentials("", Secret(""))  # no log-in at all, for services that need none

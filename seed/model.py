@@ -62,6 +62,8 @@ class Node:
     last_error: str | None = None
     inventory: Inventory | None = None
     instance: Instance | None = None
+    abilities: Document | None = None
+    """What its BMC can do: interface → {"supported": bool, "detail": str}; None: not asked yet."""
     macs: tuple[str, ...] = ()
 
     @property

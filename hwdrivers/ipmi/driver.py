@@ -24,6 +24,7 @@ from hwdrivers.inventory import Inventory
 from hwdrivers.ipmi.errors import refused, translated
 from hwdrivers.ipmi.session import WAITS, Session
 from hwdrivers.offers import Offers, by_protocol
+from hwdrivers.pace import UNPACED, Pace
 from hwdrivers.power import fitting
 from hwdrivers.told import told, told_uuid
 
@@ -56,10 +57,12 @@ class IPMI(Offers):
         self,
         endpoint: Endpoint,
         *,
+        pace: Pace = UNPACED,
         clock: Callable[[], float] = time.monotonic,
         waits: Sequence[float] = WAITS,
     ) -> None:
         self._endpoint = endpoint
+        self._pace = pace
         self._clock = clock
         self._waits = waits
         self._lock = threading.RLock()

@@ -17,6 +17,7 @@ from hwdrivers.interfaces import Ability, Interface
 from hwdrivers.inventory import Inventory
 from hwdrivers.mac import normal_mac
 from hwdrivers.offers import Offers, by_protocol
+from hwdrivers.pace import UNPACED, Pace
 from hwdrivers.power import fitting
 from hwdrivers.redfish.errors import NOT_THERE, translated
 from hwdrivers.redfish.session import Service
@@ -57,8 +58,9 @@ class Redfish(Offers):
     Logs in when it is made, with one attempt. Any thread may use it; calls queue up.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, *, pace: Pace = UNPACED) -> None:
         self._endpoint = endpoint
+        self._pace = pace
         self._lock = threading.RLock()
         self._closed = False
         self._root: Any = None

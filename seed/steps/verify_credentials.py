@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +25,7 @@ class VerifyCredentials:
     def execute(self, walk: Walk) -> Result:
         with self._bmcs.open(walk.node) as bmc:
             facts = _facts(bmc)
+            facts["abilities"] = {name.value: asdict(can) for name, can in bmc.abilities().items()}
             macs = bmc.macs()
         if macs and not walk.node.macs:
             facts["macs"] = macs

@@ -53,6 +53,7 @@ node = sa.Table(
     sa.Column("last_error", sa.Text),
     sa.Column("inventory", sa.JSON(none_as_null=True)),
     sa.Column("instance", sa.JSON(none_as_null=True)),
+    sa.Column("abilities", sa.JSON(none_as_null=True)),
     sa.Column("created_at", UTCDateTime, nullable=False),
 )
 
@@ -182,4 +183,25 @@ document = sa.Table(
     metadata,
     sa.Column("name", sa.String, primary_key=True),
     sa.Column("body", sa.JSON, nullable=False),
+)
+
+# What the governor has learnt of a BMC (`hwdrivers.governor.Conduct` as JSON).
+bmc_conduct = sa.Table(
+    "bmc_conduct",
+    metadata,
+    sa.Column("bmc", sa.String, primary_key=True),
+    sa.Column("vendor", sa.String),
+    sa.Column("model", sa.String),
+    sa.Column("body", sa.JSON, nullable=False),
+    sa.Column("at", UTCDateTime, nullable=False),
+)
+
+# The row of each BMC as a discovery told it last.
+discovered = sa.Table(
+    "discovered",
+    metadata,
+    sa.Column("bmc", sa.String, primary_key=True),
+    sa.Column("body", sa.JSON, nullable=False),
+    sa.Column("first_seen", UTCDateTime, nullable=False),
+    sa.Column("last_seen", UTCDateTime, nullable=False),
 )
