@@ -55,3 +55,9 @@ class Unsupported(BMCError):
 
 class ProtocolError(BMCError):
     """It answered something that the standard does not allow or that we do not understand."""
+
+
+class SeveralSystems(BMCError):
+    """One Redfish service stands for several machines; `choices` are their addresses, with their paths."""
+
+    choices: tuple[BMCAddress, ...] = ()

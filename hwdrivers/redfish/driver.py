@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sushy
@@ -12,7 +13,7 @@ from sushy import exceptions as seen
 
 from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import BootDevice, BootMode, Endpoint, Identity, PowerAction, PowerState
-from hwdrivers.errors import BMCError, ProtocolError, Unsupported
+from hwdrivers.errors import BMCError, ProtocolError, SeveralSystems, Unsupported
 from hwdrivers.interfaces import Ability, Interface
 from hwdrivers.inventory import Inventory
 from hwdrivers.mac import normal_mac
@@ -157,9 +158,12 @@ class Redfish(Offers):
         if not paths:
             return ProtocolError.at(self.address, "find the machine", "it lists no system", "reset the BMC")
         problem = f"it has no {path}" if path else f"there are {len(paths)} systems behind it"
-        base = str(self.address).removesuffix(self.address.path or "")
-        choice = ", ".join(base + p.rstrip("/") for p in paths)
-        return BMCError.at(self.address, "choose the machine", problem, f"use one of {choice}")
+        choices = tuple(replace(self.address, path=p.rstrip("/")) for p in paths)
+        error = SeveralSystems.at(
+            self.address, "choose the machine", problem, f"use one of {', '.join(map(str, choices))}"
+        )
+        error.choices = choices
+        return error
 
     def _reset(self, action: PowerAction) -> None:
         allowed = self._system.get_allowed_reset_system_values()
