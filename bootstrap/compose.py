@@ -122,6 +122,7 @@ def compose(
         apply=Apply(store, lifecycle, images, declarations, rollouts),
         rollouts=rollouts,
         announce=reservations.refresh,
+        bmcs=bmcs,
     )
     power_sync = PowerSync(
         store, lifecycle, bmcs, conductor.wake, name=config.name, **config.power_sync.model_dump()

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header
 
+from seed.bmcs import BMCs
 from seed.declarations import Declarations
 from seed.instances import Instances
 from seed.lifecycle import Lifecycle
@@ -33,6 +34,7 @@ class Context:
     rollouts: Rollouts
     announce: Callable[[], None]
     """Tells DHCP at once whose MACs changed."""
+    bmcs: BMCs
 
 
 def _who(x_undercloud_user: Annotated[str, Header()] = "operator") -> str:

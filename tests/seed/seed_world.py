@@ -187,8 +187,8 @@ class World:
         self.instances = Instances(fused, self.images, BASE_URL)
         self.reservations = Reservations(fused, self.folder / "dnsmasq.hosts", lambda: None)
         ramdisk = Ramdisk(fused, lambda agent, token: self._agent(agent, token, fuse), clock=self.clock)
-        bmcs = BMCs(fused, lambda endpoint: self._bmc(endpoint, fuse))
-        steps = self._steps(fused, bmcs, ramdisk)
+        self.bmcs = BMCs(fused, lambda endpoint: self._bmc(endpoint, fuse))
+        steps = self._steps(fused, self.bmcs, ramdisk)
         self.conductor = Conductor(
             fused,
             ironic_39(),
@@ -249,6 +249,7 @@ class World:
             self.applying,
             self.rollouts,
             lambda: None,
+            self.bmcs,
         )
         app = operators_api.create(context)
         return Face(app, "http://seed/v1", headers={"X-Undercloud-User": "alice"})
