@@ -29,6 +29,10 @@ class AccessDenied(BMCError):
     """Wrong user, password or privilege. Tried once: BMCs lock accounts after a few wrong passwords."""
 
 
+class LogInRefused(AccessDenied):
+    """This user and password were refused; the same are not sent to this BMC again."""
+
+
 class Unreachable(BMCError):
     """Nothing answers at this address; a BMC that restarts comes back after a minute or two."""
 
@@ -47,6 +51,16 @@ class Busy(BMCError):
 
     retryable_by_default = True
     attempts = 8
+
+
+class LeftAlone(BMCError):
+    """Nobody asks it for now, since it failed again and again; it says since when, why, and when it is tried.
+
+    Whoever tries so often, with the conductor's pauses, tries for longer than any BMC is left alone.
+    """
+
+    retryable_by_default = True
+    attempts = 13
 
 
 class Unsupported(BMCError):

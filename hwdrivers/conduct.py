@@ -1,0 +1,267 @@
+"""How one BMC behaves: what it bears, how it fails, which log-ins it refused."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from hwdrivers.address import BMCAddress
+from hwdrivers.bmc import Endpoint
+from hwdrivers.breaker import Breaker
+from hwdrivers.errors import (
+    BMCError,
+    BMCTimeout,
+    Busy,
+    LeftAlone,
+    LogInRefused,
+    Unreachable,
+)
+from hwdrivers.latency import Latency
+from hwdrivers.rate import START, Rate
+from hwdrivers.refusals import MOST, Refusal, Refusals
+
+Document = dict[str, Any]
+
+LONGEST_WAIT = 15.0  # seconds that a caller sleeps for its turn
+_SIGNS = (Unreachable, BMCTimeout, Busy)  # of a BMC that is better left alone
+_RESET = "`undercloud node bmc reset NODE` has it asked at once"
+
+
+@dataclass(frozen=True)
+class Time:
+    """`now` in seconds for what passes, `today` in seconds since 1970 for what is told and kept."""
+
+    now: Callable[[], float] = time.monotonic
+    today: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+
+class Crowded(Busy):
+    """Too many want to ask this BMC at the same time; it has nothing to do with it."""
+
+
+class Conduct:
+    """One BMC as it was found; satisfies `hwdrivers.pace.Pace`. Any thread may use it.
+
+    All of a governor share one lock: what is done under it takes microseconds.
+    """
+
+    __slots__ = (
+        *("_lock", "_overloads", "_time", "address"),
+        *("answers", "breaker", "failures", "latency", "rate", "refusals", "taken", "told"),
+    )
+
+    def __init__(self, address: BMCAddress, lock: threading.Condition, clock: Time) -> None:
+        self.address = address
+        self._lock = lock
+        self._time = clock
+        self._overloads = 0
+        self.answers = 0
+        self.failures: dict[str, int] | None = None  # by kind; None spares memory
+        self.breaker = Breaker()
+        self.rate = Rate()
+        self.latency: Latency | None = None
+        self.refusals = Refusals()
+        self.taken = False  # somebody opens or closes a conversation, or the sweep asks
+        self.told = True  # what is known is saved, or not worth it
+
+    # -- Pace: one request ---------------------------------------------------------------------------
+
+    def wait(self) -> None:
+        """Sleep until it is this request's turn; raises `LeftAlone`, or `Crowded` instead of a long sleep."""
+        with self._lock:
+            now = self._time.now()
+            if not self.breaker.stays(now):
+                raise self._left_alone(now)
+            seconds = self.rate.reserve(now, LONGEST_WAIT)
+            speed = self.rate.per_second
+        if seconds is None:
+            seen = f"so many want to ask it that the next turn is in over {LONGEST_WAIT:.0f} s"
+            advice = f"try again; it bears {speed:.1f} requests a second now"
+            raise Crowded.at(self.address, "ask it", seen, advice)
+        if seconds > 0:
+            self._time.sleep(seconds)
+
+    def answered(self, seconds: float) -> None:
+        with self._lock:
+            self.latency = self.latency or Latency()
+            self.latency.add(seconds)
+            self.rate.answered()
+            self._well()
+
+    def overloaded(self, seconds: float, seen: str) -> None:
+        with self._lock:
+            self._overloads += 1
+            now = self._time.now()
+            self.rate.overloaded(now)
+            self.breaker.failed(f"{seen} after {seconds:.1f} s" if seconds >= 1 else seen, now)
+            self.told = False
+
+    # -- one call, of a driver or of the sweep ---------------------------------------------------------
+
+    def enter(self) -> None:
+        """Raises `LeftAlone` while nobody is to ask it."""
+        with self._lock:
+            now = self._time.now()
+            if not self.breaker.enter(now):
+                raise self._left_alone(now)
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Around one call; raises `LeftAlone` instead of letting it begin."""
+        with self._lock:
+            self.enter()
+            answers, overloads = self.answers, self._overloads
+        try:
+            yield
+        except BMCError as error:
+            self.failed(error, counted=self._overloads != overloads)
+            raise
+        if self.answers == answers:  # its driver obeys no pace
+            self.went_well()
+
+    def went_well(self) -> None:
+        with self._lock:
+            self._well()
+
+    def failed(self, error: BMCError, *, counted: bool = False) -> None:
+        """`counted`: its driver has said of a request that it was too much."""
+        if isinstance(error, LeftAlone | Crowded):
+            return
+        with self._lock:
+            self.told = False
+            self.failures = self.failures or {}
+            kind = type(error).__name__
+            self.failures[kind] = self.failures.get(kind, 0) + 1
+            if not isinstance(error, _SIGNS):
+                self.breaker.answered()
+            elif not counted:
+                self.breaker.failed(_seen(self.address, error), self._time.now())
+
+    def _well(self) -> None:
+        self.answers += 1
+        self.told = self.told and not self.breaker.row and self.answers % 64 != 0
+        self.breaker.answered()
+
+    def _left_alone(self, now: float) -> LeftAlone:
+        breaker = self.breaker
+        row = f"{breaker.row} failures in a row since {self._at(breaker.since, now)}"
+        seen = f"it is left alone after {row}, the last: {breaker.why}"
+        when = max(breaker.until or now, now)
+        again = f"asked again at {self._at(when, now)}" if when > now else "one caller is trying it now"
+        advice = f"{again}; look at its power and network cable. {_RESET}"
+        return LeftAlone.at(self.address, "ask it", seen, advice)
+
+    def _at(self, then: float, now: float) -> str:
+        return clock_time(self._time.today() - now + then)
+
+    # -- log-ins -------------------------------------------------------------------------------------
+
+    def check_login(self, endpoint: Endpoint) -> None:
+        """Raises `LogInRefused` for one that was refused, or while no further one should be tried."""
+        if not self.refusals:
+            return
+        address, today = endpoint.address, self._time.today()
+        was = self.refusals.of(endpoint.credentials)
+        if was is not None:
+            seen = f"it refused this log-in at {day_time(was.at)}, and it is not sent again"
+            advice = f"give other credentials. If the BMC was changed instead, {_RESET}"
+            raise LogInRefused.at(address, "log in", seen, advice)
+        until = self.refusals.until(today)
+        if until is not None and until > today:
+            seen = f"it refused {MOST} different log-ins lately, and one more may lock the account"
+            advice = f"a further one is tried from {day_time(until)} on. If you know it to be right, {_RESET}"
+            raise LogInRefused.at(address, "log in", seen, advice)
+
+    def login_refused(self, endpoint: Endpoint) -> None:
+        with self._lock:
+            self.refusals.refused(endpoint.credentials, self._time.today())
+            self.told = False
+
+    def login_accepted(self) -> None:
+        with self._lock:
+            if self.refusals:
+                self.refusals.accepted(self._time.today())
+                self.told = False
+
+    def forget(self) -> None:
+        """Refused log-ins, and that it is left alone."""
+        with self._lock:
+            self.refusals = Refusals()
+            self.breaker = Breaker()
+            self.told = False
+
+    # -- to keep and to show -------------------------------------------------------------------------
+
+    def document(self) -> Document:
+        """What is worth knowing after a restart, as JSON."""
+        with self._lock:
+            return {
+                "rate": round(self.rate.per_second, 2),
+                "answers": self.answers,
+                "failures": self.failures or {},
+                "latency": self.latency.document() if self.latency else [],
+                "refused": [list(refusal) for refusal in self.refusals],
+            }
+
+    def learn(self, document: Document) -> None:
+        """Take what `document` wrote."""
+        self.rate = Rate(document.get("rate", START))
+        self.answers = document.get("answers", 0)
+        self.failures = document.get("failures") or None
+        self.latency = Latency.of(document["latency"]) if document.get("latency") else None
+        self.refusals = Refusals(Refusal(*refusal) for refusal in document.get("refused", ()))
+
+    def view(self) -> Document:
+        """For people: how it is now."""
+        with self._lock:
+            now = self._time.now()
+            return {
+                "rate": round(self.rate.per_second, 2),
+                "answers": self.answers,
+                "failures": dict(self.failures or {}),
+                "breaker": self._breaker_view(now),
+                "refused_logins": [stamp(refusal.at) for refusal in self.refusals],
+                "latency": latency_view(self.latency),
+            }
+
+    def _breaker_view(self, now: float) -> Document:
+        breaker, today = self.breaker, self._time.today() - now
+        return {
+            "state": "open" if breaker.is_open else "closed",
+            "failures_in_a_row": breaker.row,
+            "since": stamp(today + breaker.since) if breaker.row else None,
+            "why": breaker.why or None,
+            "next_try": stamp(today + max(breaker.until, now)) if breaker.until is not None else None,
+        }
+
+
+def latency_view(latency: Latency | None) -> Document:
+    """In milliseconds."""
+    seen = latency or Latency()
+    numbers = {"mean": seen.mean, "p50": seen.quantile(0.5), "p95": seen.quantile(0.95)}
+    in_ms = {name: None if value is None else round(value * 1000, 1) for name, value in numbers.items()}
+    return {"count": seen.count, **in_ms}
+
+
+def stamp(at: float) -> str:
+    """ISO 8601, to the second."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
+def clock_time(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"
+
+
+def day_time(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _seen(address: BMCAddress, error: BMCError) -> str:
+    """The error without the address, which stands in front of ours already."""
+    return str(error).removeprefix(f"{address}: ")
