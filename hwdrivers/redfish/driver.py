@@ -1,14 +1,10 @@
-"""BMCs that speak Redfish (DSP0266). Only this file and its two siblings import sushy."""
+"""BMCs that speak Redfish (DSP0266). Only this folder imports sushy."""
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-import sushy
 from sushy import exceptions as seen
 
 from hwdrivers.address import BMCAddress
@@ -17,119 +13,123 @@ from hwdrivers.errors import BMCError, ProtocolError, SeveralSystems, Unsupporte
 from hwdrivers.interfaces import Ability, Interface
 from hwdrivers.inventory import Inventory
 from hwdrivers.mac import normal_mac
-from hwdrivers.offers import Offers, by_protocol
+from hwdrivers.offers import Offers
 from hwdrivers.pace import UNPACED, Pace
 from hwdrivers.power import fitting
-from hwdrivers.redfish.errors import NOT_THERE, translated
-from hwdrivers.redfish.session import Service
+from hwdrivers.redfish import boot
+from hwdrivers.redfish.abilities import find_abilities
+from hwdrivers.redfish.accounts import RedfishAccounts
+from hwdrivers.redfish.bios import RedfishBIOS
+from hwdrivers.redfish.documents import Document, link
+from hwdrivers.redfish.event_log import RedfishEventLog
+from hwdrivers.redfish.firmware import RedfishFirmware
+from hwdrivers.redfish.led import RedfishLED
+from hwdrivers.redfish.media import RedfishMedia
+from hwdrivers.redfish.raid import RedfishRAID
+from hwdrivers.redfish.secure_boot import RedfishSecureBoot
+from hwdrivers.redfish.sensors import RedfishSensors
+from hwdrivers.redfish.system import System
 from hwdrivers.told import told, told_uuid
 
+_RESET = "#ComputerSystem.Reset"
 # What to ask for, the best first: not every BMC allows each (ComputerSystem.Reset, DSP0268).
 _RESETS = {
-    PowerAction.ON: (sushy.ResetType.ON, sushy.ResetType.FORCE_ON),
-    PowerAction.OFF: (sushy.ResetType.FORCE_OFF,),
-    PowerAction.SOFT_OFF: (sushy.ResetType.GRACEFUL_SHUTDOWN, sushy.ResetType.PUSH_POWER_BUTTON),
-    PowerAction.RESET: (sushy.ResetType.FORCE_RESTART, sushy.ResetType.POWER_CYCLE),
+    PowerAction.ON: ("On", "ForceOn"),
+    PowerAction.OFF: ("ForceOff",),
+    PowerAction.SOFT_OFF: ("GracefulShutdown", "PushPowerButton"),
+    PowerAction.RESET: ("ForceRestart", "PowerCycle", "FullPowerCycle"),
 }
 _POWER = {
-    sushy.PowerState.ON: PowerState.ON,
-    sushy.PowerState.OFF: PowerState.OFF,
+    "on": PowerState.ON,
+    "off": PowerState.OFF,
     # On the way: the machine is what it was until it has become something else.
-    sushy.PowerState.POWERING_ON: PowerState.OFF,
-    sushy.PowerState.POWERING_OFF: PowerState.ON,
-    sushy.PowerState.PAUSED: PowerState.ON,
+    "poweringon": PowerState.OFF,
+    "poweringoff": PowerState.ON,
+    "paused": PowerState.ON,
 }
-_ONCE, _ALWAYS = sushy.BootSourceOverrideEnabled.ONCE, sushy.BootSourceOverrideEnabled.CONTINUOUS
-# PXE and CD once, the disk for good: a machine must not fall into a network boot for ever when the seed is
-# gone, nor be wiped by a boot that nobody asked for; and a deployed host comes up from its disk after a power
-# failure whatever the firmware's own order says. sushy-tools 2.2.0 stores Once as Continuous: whoever has
-# booted from the network once must set the disk, which real machines need as well to come back to it.
-_BOOT = {
-    BootDevice.PXE: ((sushy.BootSource.PXE,), _ONCE),
-    BootDevice.DISK: ((sushy.BootSource.HDD,), _ALWAYS),
-    # Supermicro X10 has no Cd; X11 and X12 have it and boot virtual media as UsbCd only: sushy knows.
-    BootDevice.CDROM: ((sushy.BootSource.CD, sushy.BootSource.USB_CD), _ONCE),
-}
-_BOOT_MODES = {"UEFI": BootMode.UEFI, "Legacy": BootMode.BIOS}
 
 
 class Redfish(Offers):
-    """One session with one system behind one service; satisfies `hwdrivers.bmc.BMC`.
+    """One system behind one service; satisfies `hwdrivers.bmc.BMC`.
 
-    Logs in when it is made, with one attempt. Any thread may use it; calls queue up.
+    Logs in when it is made, with one attempt, or joins the session that another system behind the service has
+    open. Any thread may use it; calls queue up.
     """
 
     def __init__(self, endpoint: Endpoint, *, pace: Pace = UNPACED) -> None:
-        self._endpoint = endpoint
-        self._pace = pace
-        self._lock = threading.RLock()
-        self._closed = False
-        self._root: Any = None
+        self._system = System(endpoint, pace)
+        self._abilities: Mapping[Interface, Ability] | None = None
         try:
-            with self._talking("log in"):
-                self._root = Service(endpoint)
-                self._system = self._chosen_system()
+            with self._system.talking("log in"):
+                self._system.log_in()
+                self._system.path = self._chosen_path()
         except BaseException:
             self.close()
             raise
+        self.sensors = RedfishSensors(self._system)
+        self.event_log = RedfishEventLog(self._system)
+        self.led = RedfishLED(self._system)
+        self.media = RedfishMedia(self._system)
+        self.bios = RedfishBIOS(self._system)
+        self.secure_boot = RedfishSecureBoot(self._system)
+        self.raid = RedfishRAID(self._system)
+        self.firmware = RedfishFirmware(self._system)
+        self.accounts = RedfishAccounts(self._system)
 
     @property
     def address(self) -> BMCAddress:
-        return self._endpoint.address
+        return self._system.address
 
     def identify(self) -> Identity:
-        with self._talking("read its identity"):
-            self._system.refresh()
+        with self._system.talking("read its identity"):
+            document = self._system.document()
             return Identity(
-                vendor=told(self._system.manufacturer),
-                model=told(self._system.model),
-                serial=told(self._system.serial_number),
-                uuid=told_uuid(self._system.uuid),
+                vendor=told(document.get("Manufacturer")),
+                model=told(document.get("Model")),
+                serial=told(document.get("SerialNumber")),
+                uuid=told_uuid(document.get("UUID")),
                 firmware=self._bmc_firmware(),
-                power=_POWER.get(self._system.power_state),
+                power=_power(document),
             )
 
     def power_state(self) -> PowerState:
-        with self._talking("read the power state"):
-            self._system.refresh()
-            state = _POWER.get(self._system.power_state)
+        with self._system.talking("read the power state"):
+            document = self._system.document()
+        state = _power(document)
         if state is None:
-            raise Unsupported.at(self.address, "read the power state", "it tells none", "update its firmware")
+            value = document.get("PowerState")
+            words = (
+                "it tells none" if value is None else f"it tells {value!r}, which is no state of a machine"
+            )
+            raise Unsupported.at(self.address, "read the power state", words, "update its firmware")
         return state
 
     def request_power(self, action: PowerAction) -> None:
         wanted: PowerAction | None = action
-        if action in (PowerAction.RESET, PowerAction.SOFT_OFF):
+        if action is not PowerAction.ON:
             wanted = fitting(action, self.power_state())
         if wanted is not None:
-            with self._talking(f"ask for power {wanted}"):
+            with self._system.talking(f"ask for power {wanted}"):
                 self._reset(wanted)
 
     def set_boot_device(self, device: BootDevice, mode: BootMode | None = None) -> None:
-        with self._talking(f"set the boot device to {device}"):
-            self._system.refresh()
-            targets, enabled = _BOOT[device]
-            boot = self._system.json.get("Boot") or {}
-            settable = boot.get("BootSourceOverrideEnabled@Redfish.AllowableValues") or [enabled.value]
-            if enabled.value not in settable:
-                enabled = _ONCE if enabled is _ALWAYS else _ALWAYS
-            target = self._allowed(device, targets, self._system.get_allowed_system_boot_source_values())
-            self._system.set_system_boot_options(target=target, enabled=enabled)
+        with self._system.talking(f"set the boot device to {device}"):
+            boot.set_device(self._system, device, mode)
 
     def boot_device(self) -> BootDevice | None:
-        """Not read yet."""
-        return None
-
-    def macs(self) -> tuple[str, ...]:
-        with self._talking("read the NIC addresses"), contextlib.suppress(*NOT_THERE):
-            return tuple(dict.fromkeys(self._read_macs()))
-        return ()
+        with self._system.talking("read the boot device"):
+            return boot.read_device(self._system.document())
 
     def boot_mode(self) -> BootMode | None:
         """The firmware that runs, where the BMC tells (Boot.BootSourceOverrideMode)."""
-        with self._talking("read the boot mode"):
-            self._system.refresh()
-            return _BOOT_MODES.get(str((self._system.json.get("Boot") or {}).get("BootSourceOverrideMode")))
+        with self._system.talking("read the boot mode"):
+            return boot.read_mode(self._system.document())
+
+    def macs(self) -> tuple[str, ...]:
+        with self._system.talking("read the NIC addresses"):
+            nics = self._system.documents.members(link(self._system.document(), "EthernetInterfaces"))
+            found = (_mac(document) for _, document in nics)
+            return tuple(dict.fromkeys(mac for mac in found if mac))
 
     def inventory(self) -> Inventory:
         """What the system's own document tells."""
@@ -137,24 +137,36 @@ class Redfish(Offers):
         return Inventory(vendor=known.vendor, product=known.model, serial=known.serial, uuid=known.uuid)
 
     def abilities(self) -> Mapping[Interface, Ability]:
-        return by_protocol(self.address, self)
+        """Found once; asked again where the BMC was not to be asked just now."""
+        if self._abilities is None:
+            found, lasting = find_abilities(self, self._system)
+            if not lasting:
+                return found
+            self._abilities = found
+        return self._abilities
 
     def close(self) -> None:
-        with self._lock:
-            if self._root is not None and not self._closed:
-                self._root.log_out()
-            self._closed = True
+        self._system.close()
 
-    def _chosen_system(self) -> Any:
+    def _chosen_path(self) -> str:
+        """The system that the address names, or the only one."""
         path = self.address.path
-        paths = self._root.get_system_collection().members_identities
+        paths = self._systems()
         if path is None and len(paths) == 1:
-            path = paths[0]
-        if path is not None and path.rstrip("/") in [p.rstrip("/") for p in paths]:
-            return self._root.get_system(path)
+            return paths[0]
+        for other in paths:
+            if path is not None and other.rstrip("/") == path.rstrip("/"):
+                return other
         raise self._no_system(path, paths)
 
-    def _no_system(self, path: str | None, paths: tuple[str, ...]) -> BMCError:
+    def _systems(self) -> list[str]:
+        collection = link(self._system.service.root, "Systems")
+        if collection is None:
+            raise self._system.lacks("systems")
+        self._system.documents.read(collection)
+        return self._system.documents.paths(collection)
+
+    def _no_system(self, path: str | None, paths: list[str]) -> BMCError:
         if not paths:
             return ProtocolError.at(self.address, "find the machine", "it lists no system", "reset the BMC")
         problem = f"it has no {path}" if path else f"there are {len(paths)} systems behind it"
@@ -166,45 +178,35 @@ class Redfish(Offers):
         return error
 
     def _reset(self, action: PowerAction) -> None:
-        allowed = self._system.get_allowed_reset_system_values()
-        kind = self._allowed(f"power {action}", _RESETS[action], allowed)
+        document = self._system.document()
+        target = self._system.action(document, _RESET)
+        if target is None:
+            raise self._system.lacks("power control")
+        kind = self._allowed(action, self._system.allowed(document, _RESET, "ResetType"))
         try:
-            self._system.reset_system(kind)
+            self._system.post(target, {"ResetType": kind})
         except seen.HTTPError:
             # iDRAC refuses to switch on what is on (409).
             if fitting(action, self.power_state()) is not None:
                 raise
 
-    def _allowed(self, what: str, wanted: Sequence[Any], allowed: Collection[Any]) -> Any:
-        """The first of what we want that this BMC allows."""
-        for value in wanted:
-            if value in allowed:
-                return value
-        names = ", ".join(sorted(value.value for value in allowed))
-        raise Unsupported.at(self.address, f"ask for {what}", f"it allows only {names}", "use one of these")
-
-    def _read_macs(self) -> Iterator[str]:
-        nics = self._system.ethernet_interfaces
-        for path in nics.members_identities:
-            with contextlib.suppress(*NOT_THERE):  # iDRAC 7 lists members that answer 404
-                document = nics.get_member(path).json
-                mac = normal_mac(document.get("PermanentMACAddress")) or normal_mac(
-                    document.get("MACAddress")
-                )
-                if mac:
-                    yield mac
+    def _allowed(self, action: PowerAction, allowed: tuple[str, ...]) -> str:
+        """The first of what we want that this BMC allows; the first of all where it does not tell."""
+        for kind in _RESETS[action]:
+            if kind in allowed or not allowed:
+                return kind
+        words = (f"it allows only {', '.join(sorted(allowed))}", "use one of these")
+        raise Unsupported.at(self.address, f"ask for power {action}", *words)
 
     def _bmc_firmware(self) -> str | None:
-        with contextlib.suppress(*NOT_THERE, seen.ServerSideError):
-            for manager in self._system.managers:
-                return told(manager.firmware_version)
-        return None
+        versions = (told(manager.get("FirmwareVersion")) for _, manager in self._system.managers())
+        return next((version for version in versions if version), None)
 
-    @contextlib.contextmanager
-    def _talking(self, action: str) -> Iterator[None]:
-        """One call at a time, and sushy's errors turned into ours."""
-        with self._lock:
-            if self._closed:
-                raise BMCError.at(self.address, action, "the session was closed here", "connect again")
-            with translated(self.address, action):
-                yield
+
+def _power(document: Document) -> PowerState | None:
+    value = document.get("PowerState")
+    return _POWER.get(value.lower()) if isinstance(value, str) else None
+
+
+def _mac(nic: Document) -> str | None:
+    return normal_mac(nic.get("PermanentMACAddress")) or normal_mac(nic.get("MACAddress"))

@@ -1,30 +1,39 @@
-"""sushy, held to what a fleet can bear: one log-in attempt, few retries, no proxies."""
+"""Log-ins at Redfish services: one attempt, one session for all systems behind a service."""
 
 from __future__ import annotations
 
 import contextlib
+import threading
 from typing import Any
 
 import sushy
 from sushy import auth as sushy_auth
-from sushy import connector as sushy_connector
 from sushy import exceptions as seen
 
 from hwdrivers.bmc import Endpoint
-from hwdrivers.redfish.errors import DAMAGED
-
-# Seconds. iDRAC 8 has been seen to think for 20 s; a BMC in the same building connects in milliseconds.
-_CONNECT_TIMEOUT, _READ_TIMEOUT = 5.0, 30.0
-# sushy's own default asks a BMC that answers 5xx ten times, 3 s apart.
-_RETRIES, _RETRY_DELAY = 1, 1
+from hwdrivers.credentials import Credentials, Secret
+from hwdrivers.errors import AccessDenied, BMCError, LogInRefused
+from hwdrivers.redfish.connector import Connector
+from hwdrivers.redfish.errors import DAMAGED, is_busy
 
 
 class _OneAttempt(sushy_auth.SessionOrBasicAuth):  # type: ignore[misc]
-    """A session where the service has them, else basic; sushy's own tries a refused password again."""
+    """A session where the service has them, else basic. A password that was refused is not sent again."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        login = endpoint.credentials
+        super().__init__(login.username, login.password.reveal())
+        self._address = endpoint.address
+        self._refused = False
 
     def _do_authenticate(self) -> None:
+        if self._refused:
+            raise LogInRefused.at(
+                self._address, "log in again", "the log-in was refused before", "correct the credentials"
+            )
         root = self._root_resource.json
-        if "SessionService" not in root and "Sessions" not in (root.get("Links") or {}):
+        links = root.get("Links")
+        if "SessionService" not in root and "Sessions" not in (links if isinstance(links, dict) else {}):
             self._fallback_to_basic_authentication()  # sushy-tools 2.2.0
             return
         try:
@@ -32,40 +41,134 @@ class _OneAttempt(sushy_auth.SessionOrBasicAuth):  # type: ignore[misc]
         except (seen.MissingXAuthToken, seen.MissingAttributeError):
             self._fallback_to_basic_authentication()
         except seen.HTTPError as error:
+            self._refused = isinstance(error, seen.AccessError) and not is_busy(error)
             if error.status_code not in (404, 405, 501):
                 raise
             self._fallback_to_basic_authentication()
 
+    def refresh_session(self) -> None:
+        """sushy takes a 403 for a lost session as well, and would open one for each thing we may not see."""
+        last = self._connector.last
+        if last is not None and last.status_code == 403:
+            seen.raise_for_response(last.request.method, last.url, last)
+        super().refresh_session()
 
-class _Connector(sushy_connector.Connector):  # type: ignore[misc]
+    def changed(self, password: Secret) -> None:
+        """The BMC has taken a new password for this user."""
+        self._password = self.basic_auth._password = password.reveal()
+        if self._connector._session.auth is not None:
+            self.basic_auth.authenticate()
+
+
+class _NoLogIn(sushy_auth.AuthBase):  # type: ignore[misc]
+    """For services that ask for none."""
+
     def __init__(self, endpoint: Endpoint) -> None:
-        login = endpoint.credentials
-        super().__init__(
-            endpoint.address.base_url,
-            verify=str(login.ca_file) if login.verify_tls and login.ca_file else login.verify_tls,
-            server_side_retries=_RETRIES,
-            server_side_retries_delay=_RETRY_DELAY,
-            default_request_timeout=_READ_TIMEOUT,
-            connect_timeout=_CONNECT_TIMEOUT,
-        )
-        # No web proxy stands between a seed and its BMCs, and ~/.netrc has no say in who logs in.
-        self._session.trust_env = False
+        super().__init__()
+        self._address = endpoint.address
+        self._asked = False
+
+    def _do_authenticate(self) -> None:
+        if self._asked:  # sushy asks us to log in again after a 401
+            raise AccessDenied.at(self._address, "read it without a log-in", "HTTP 401", "name credentials")
+        self._asked = True
+
+    def can_refresh_session(self) -> bool:
+        return False
 
 
-class Service(sushy.Sushy):  # type: ignore[misc]
-    def __init__(self, endpoint: Endpoint) -> None:
-        login = endpoint.credentials
-        super().__init__(
-            endpoint.address.base_url,
-            auth=_OneAttempt(login.username, login.password.reveal()),
-            connector=_Connector(endpoint),
-        )
+class _Root(sushy.Sushy):  # type: ignore[misc]
+    """sushy's service root, logged in."""
 
     _auth: Any
 
+    def __init__(self, endpoint: Endpoint, connector: Connector) -> None:
+        anonymous = not endpoint.credentials.username
+        self._auth = None  # sushy's __del__ looks for it also when the root cannot be read
+        auth = _NoLogIn(endpoint) if anonymous else _OneAttempt(endpoint)
+        super().__init__(endpoint.address.base_url, auth=auth, connector=connector)
+
     def log_out(self) -> None:
         """Delete the session on the BMC: it has few of them, and keeps an abandoned one for half an hour."""
-        with contextlib.suppress(seen.SushyError, *DAMAGED):
+        with contextlib.suppress(seen.SushyError, BMCError, *DAMAGED):
             self._auth.close()
         self._auth = None  # or sushy logs out again when the object is collected
-        self._conn.close()
+
+
+class Service:
+    """One log-in at one service. `lock`: it is asked one thing at a time, whatever system that is about."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.lock = threading.RLock()
+        self.connector = Connector(endpoint)
+        self._endpoint = endpoint
+        self._root: _Root | None = None
+        self._refused = False
+        self.users = 0
+
+    def log_in(self) -> None:
+        """Once, also for those who waited for somebody else's attempt."""
+        if self._refused:
+            words = ("the same log-in was refused a moment ago", "correct the credentials")
+            raise LogInRefused.at(self._endpoint.address, "log in", *words)
+        if self._root is None:
+            try:
+                self._root = _Root(self._endpoint, self.connector)
+            except seen.AccessError as error:
+                self._refused = not is_busy(error)
+                raise
+
+    @property
+    def root(self) -> dict[str, Any]:
+        """The service root's document."""
+        document = self._root.json if self._root is not None else None
+        return document if isinstance(document, dict) else {}
+
+    def password_changed(self, username: str, password: Secret) -> None:
+        """Go on with the new password, if it is ours; who opens this service anew has to log in."""
+        auth = self._root._auth if self._root is not None else None
+        if isinstance(auth, _OneAttempt) and username == self._endpoint.credentials.username:
+            auth.changed(password)
+            with _OPENING:
+                _forget(self._endpoint, self)
+
+    def end(self) -> None:
+        """Never raises."""
+        with self.lock:
+            if self._root is not None:
+                self._root.log_out()
+            self._root = None
+            self.connector.close()
+
+
+# The services that are open now: several systems behind one BMC share its one session.
+_OPEN: dict[tuple[str, Credentials], Service] = {}
+_OPENING = threading.Lock()
+
+
+def join(endpoint: Endpoint) -> Service:
+    """The service at this address for this log-in; `leave` it in the end."""
+    with _OPENING:
+        service = _OPEN.get(_key(endpoint)) or Service(endpoint)
+        _OPEN[_key(endpoint)] = service
+        service.users += 1
+        return service
+
+
+def leave(endpoint: Endpoint, service: Service) -> None:
+    """The last one logs out. Never raises."""
+    with _OPENING:
+        service.users -= 1
+        if service.users > 0:
+            return
+        _forget(endpoint, service)
+    service.end()
+
+
+def _forget(endpoint: Endpoint, service: Service) -> None:
+    if _OPEN.get(_key(endpoint)) is service:
+        del _OPEN[_key(endpoint)]
+
+
+def _key(endpoint: Endpoint) -> tuple[str, Credentials]:
+    return endpoint.address.base_url, endpoint.credentials
