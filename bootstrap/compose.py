@@ -19,7 +19,10 @@ from seed.api import machines, operators
 from seed.api.context import Context
 from seed.bmcs import BMCs
 from seed.boot import Boot
+from seed.capture_files import CaptureFiles
+from seed.captures import Captures
 from seed.conductor import Conductor
+from seed.consoles import Consoles
 from seed.declarations import Declarations
 from seed.images import Images
 from seed.instances import Instances
@@ -35,8 +38,11 @@ from seed.step import Step
 from seed.steps.adopt_instance import AdoptInstance
 from seed.steps.agent_command import AgentCommand
 from seed.steps.agent_step import AgentStep
+from seed.steps.apply_bios import ApplyBIOS
+from seed.steps.apply_raid import ApplyRAID
 from seed.steps.boot_from_disk import BootFromDisk
 from seed.steps.boot_ramdisk import BootRamdisk
+from seed.steps.change_power import ChangePower
 from seed.steps.check_image import CheckImage
 from seed.steps.finalize_rescue import FinalizeRescue
 from seed.steps.first_boot import FirstBoot
@@ -50,6 +56,7 @@ from seed.steps.record_evidence import RecordEvidence
 from seed.steps.record_inventory import RecordInventory
 from seed.steps.restore_power import RestorePower
 from seed.steps.shut_down import ShutDown
+from seed.steps.update_firmware import UpdateFirmware
 from seed.steps.verify_credentials import VerifyCredentials
 from seed.steps.wait import Wait
 from seed.steps.write_image import WriteImage
@@ -65,6 +72,7 @@ class Seed:
     conductor: Conductor
     reservations: Reservations
     power_sync: PowerSync
+    captures: Captures
     operators: FastAPI
     machines: FastAPI
 
@@ -98,6 +106,7 @@ def compose(
     reservations = Reservations(store, config.dnsmasq_dir / "dnsmasq.hosts", reload_dhcp)
     steps = (
         *_steps(store, bmcs, ramdisk, images, instances, reservations, keep_ramdisk=config.fast_track),
+        *_bmc_steps(bmcs, ramdisk),
         *_agent_steps(config, store, ramdisk, AgentCommand(bmcs, ramdisk)),
     )
     conductor = Conductor(
@@ -111,6 +120,9 @@ def compose(
     requests = Requests(store, lifecycle, conductor.advance, instances, conductor.wake)
     rollouts = Rollouts(store, requests, instances)
     conductor.follow(rollouts.advance)
+    consoles, captured = Consoles(bmcs), CaptureFiles(config.consoles_dir)
+    captures = Captures(store, consoles, captured, name=config.name)
+    conductor.follow(captures.wake)
     declarations = Declarations(store)
     context = Context(
         name=socket.gethostname(),
@@ -123,6 +135,8 @@ def compose(
         rollouts=rollouts,
         announce=reservations.refresh,
         bmcs=bmcs,
+        consoles=consoles,
+        captured=captured,
     )
     power_sync = PowerSync(
         store, lifecycle, bmcs, conductor.wake, name=config.name, **config.power_sync.model_dump()
@@ -133,6 +147,7 @@ def compose(
         conductor,
         reservations,
         power_sync,
+        captures,
         operators.create(context),
         machines.create(store, boot, images, ramdisk, instances, base_url, conductor.wake),
     )
@@ -167,6 +182,11 @@ def _steps(
         RecordEvidence(ramdisk),
         FinalizeRescue(store, ramdisk),
     )
+
+
+def _bmc_steps(bmcs: BMCs, ramdisk: Ramdisk) -> tuple[Step, ...]:
+    """What operators ask of BMCs beside the lifecycle."""
+    return ChangePower(bmcs, ramdisk), ApplyBIOS(bmcs), UpdateFirmware(bmcs), ApplyRAID(bmcs)
 
 
 def _agent_steps(config: Config, store: Store, ramdisk: Ramdisk, agent: AgentCommand) -> Iterator[Step]:

@@ -221,6 +221,11 @@ class Config(Strict):
     def dnsmasq_dir(self) -> Path:
         return self.state_dir / "dnsmasq"
 
+    @property
+    def consoles_dir(self) -> Path:
+        """What machines wrote to their consoles."""
+        return self.state_dir / "consoles"
+
 
 def _check_database(url: str) -> None:
     """Raises ValueError, which does not repeat what could be a password."""

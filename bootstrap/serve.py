@@ -47,6 +47,7 @@ def serve(config: Config) -> None:
         stack.enter_context(_conducting(seed.conductor))
         stack.enter_context(seed.store.listening(seed.conductor.wake))
         stack.enter_context(seed.power_sync.running())
+        stack.enter_context(seed.captures.running())
         asyncio.run(_listen(config, seed))
 
 

@@ -33,13 +33,17 @@ class Flags:
 def refusal(node: Node, edge: Transition) -> str | None:
     """Why its flags keep a node from taking this edge, after "it is"; None when they do not."""
     if node.maintenance:
-        reason, who = node.maintenance_reason or "no reason given", node.maintenance_by or "unknown"
-        return f"in maintenance ({reason}; {who}): end that first"
+        return maintenance(node)
     if node.protected and edge.destructive:
         return f"{protection(node)} and '{edge.event}' destroys data"
     if node.retired and edge.event in ("provide", "deploy", "rebuild"):
         return f"retired ({node.retired_reason or 'no reason given'}) and gets no new instance"
     return None
+
+
+def maintenance(node: Node) -> str:
+    reason, who = node.maintenance_reason or "no reason given", node.maintenance_by or "unknown"
+    return f"in maintenance ({reason}; {who}): end that first"
 
 
 def protection(node: Node) -> str:

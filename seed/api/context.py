@@ -10,6 +10,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Header
 
 from seed.bmcs import BMCs
+from seed.capture_files import CaptureFiles
+from seed.consoles import Consoles
 from seed.declarations import Declarations
 from seed.instances import Instances
 from seed.lifecycle import Lifecycle
@@ -35,6 +37,8 @@ class Context:
     announce: Callable[[], None]
     """Tells DHCP at once whose MACs changed."""
     bmcs: BMCs
+    consoles: Consoles
+    captured: CaptureFiles
 
 
 def _who(x_undercloud_user: Annotated[str, Header()] = "operator") -> str:

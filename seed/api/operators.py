@@ -12,7 +12,18 @@ from hwdrivers.address import AddressError
 from hwdrivers.errors import BMCError
 from hwdrivers.targets import RangeError
 from pxe.images import ImageError
-from seed.api import credentials, discoveries, flags, nodes, plans, profiles, runs, verbs
+from seed.api import (
+    consoles,
+    credentials,
+    discoveries,
+    flags,
+    nodes,
+    operations,
+    plans,
+    profiles,
+    runs,
+    verbs,
+)
 from seed.api.bodies import refuse_body
 from seed.api.context import Context
 from seed.errors import StoreFailed
@@ -40,7 +51,10 @@ STATUS: dict[type[Exception], int] = {
 def create(context: Context) -> FastAPI:
     """The application that listens on the seed's local socket."""
     app = FastAPI(title="undercloud", version="1")
-    for module in (nodes, flags, verbs, runs, plans, credentials, profiles, discoveries):
+    for module in (
+        *(nodes, flags, verbs, runs, plans, credentials, profiles, discoveries),
+        *(operations, consoles),
+    ):
         app.include_router(module.routes(context), prefix="/v1")
     for kind, status in STATUS.items():
         app.add_exception_handler(kind, _handler(status))

@@ -114,6 +114,11 @@ class Runs:
         """The runs that are under way, by node."""
         return {run.node: run for run in self._all(tables.UNDER_WAY)}
 
+    def under_way(self) -> dict[int, str]:
+        """The nodes of all runs that are under way, by the run's number."""
+        rows = sa.select(_RUN.id, _RUN.node).where(tables.UNDER_WAY).order_by(_RUN.id)
+        return {row.id: row.node for row in self._connection.execute(rows)}
+
     def of_node(self, node: str) -> list[Run]:
         """All runs of a node, oldest first."""
         return self._all(_RUN.node == node)

@@ -30,7 +30,10 @@ from seed.api import operators as operators_api
 from seed.api.context import Context
 from seed.bmcs import BMCs
 from seed.boot import Boot
+from seed.capture_files import CaptureFiles
+from seed.captures import Captures
 from seed.conductor import Conductor
+from seed.consoles import Consoles
 from seed.declarations import Declarations, new_node
 from seed.images import Images
 from seed.instances import Instances
@@ -45,8 +48,11 @@ from seed.step import Step
 from seed.steps.adopt_instance import AdoptInstance
 from seed.steps.agent_command import AgentCommand
 from seed.steps.agent_step import AgentStep
+from seed.steps.apply_bios import ApplyBIOS
+from seed.steps.apply_raid import ApplyRAID
 from seed.steps.boot_from_disk import BootFromDisk
 from seed.steps.boot_ramdisk import BootRamdisk
+from seed.steps.change_power import ChangePower
 from seed.steps.check_image import CheckImage
 from seed.steps.finalize_rescue import FinalizeRescue
 from seed.steps.first_boot import FirstBoot
@@ -60,6 +66,7 @@ from seed.steps.record_evidence import RecordEvidence
 from seed.steps.record_inventory import RecordInventory
 from seed.steps.restore_power import RestorePower
 from seed.steps.shut_down import ShutDown
+from seed.steps.update_firmware import UpdateFirmware
 from seed.steps.verify_credentials import VerifyCredentials
 from seed.steps.wait import Wait
 from seed.steps.write_image import WriteImage
@@ -188,6 +195,8 @@ class World:
         self.reservations = Reservations(fused, self.folder / "dnsmasq.hosts", lambda: None)
         ramdisk = Ramdisk(fused, lambda agent, token: self._agent(agent, token, fuse), clock=self.clock)
         self.bmcs = BMCs(fused, lambda endpoint: self._bmc(endpoint, fuse))
+        self.consoles, self.captured = Consoles(self.bmcs), CaptureFiles(self.folder / "consoles")
+        self.captures = Captures(fused, self.consoles, self.captured, name=name, clock=self.clock)
         steps = self._steps(fused, self.bmcs, ramdisk)
         self.conductor = Conductor(
             fused,
@@ -250,6 +259,8 @@ class World:
             self.rollouts,
             lambda: None,
             self.bmcs,
+            self.consoles,
+            self.captured,
         )
         app = operators_api.create(context)
         return Face(app, "http://seed/v1", headers={"X-Undercloud-User": "alice"})
@@ -268,6 +279,8 @@ class World:
             FirstBoot(bmcs, self.instances),
             PowerOff(bmcs, ramdisk),
             RestorePower(bmcs),
+            ChangePower(bmcs, ramdisk, clock=self.clock),
+            *(ApplyBIOS(bmcs), UpdateFirmware(bmcs), ApplyRAID(bmcs)),
             ForgetInstance(self.instances),
             ShutDown(bmcs, clock=self.clock),
             AdoptInstance(bmcs, self.instances),
