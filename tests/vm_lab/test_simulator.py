@@ -1,0 +1,67 @@
+"""The simulated BMCs, asked by clients that others wrote."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sushy
+from pyghmi.ipmi import command
+from vmlab.simulator import Settings, Simulation
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Simulation]:
+    with Simulation(Settings(bmcs=100)) as simulation:
+        yield simulation
+
+
+@pytest.fixture
+def password_file(tmp_path: Path, fleet: Simulation) -> Path:
+    path = tmp_path / "password"
+    path.write_text(fleet.settings.password)
+    return path
+
+
+def redfish(fleet: Simulation, address: str) -> sushy.Sushy:
+    url = fleet.redfish(address).removeprefix("redfish+")
+    return sushy.Sushy(url, username="admin", password=fleet.settings.password, verify=False)
+
+
+@pytest.mark.parametrize("suite", ["3", "17"])
+def test_ipmitool_switches_a_machine_on(suite: str, fleet: Simulation, password_file: Path) -> None:
+    bmc = fleet.addresses[int(suite)]
+    login = ["-I", "lanplus", "-C", suite, "-H", bmc, "-p", str(fleet.ipmi_port), "-U", "admin"]
+    ipmitool = ["ipmitool", *login, "-f", str(password_file)]
+    assert subprocess.check_output([*ipmitool, "power", "status"], text=True) == "Chassis Power is off\n"
+    subprocess.check_call([*ipmitool, "power", "on"])
+    assert subprocess.check_output([*ipmitool, "power", "status"], text=True) == "Chassis Power is on\n"
+    remembered = fleet.remembered(bmc)
+    assert (remembered["power"], remembered["logins"], remembered["sessions"]) == ("on", 3, 0)
+
+
+def test_one_machine_behind_both_protocols(fleet: Simulation) -> None:
+    bmc = fleet.addresses[1]
+    ipmi = command.Command(bmc, "admin", fleet.settings.password, port=fleet.ipmi_port)
+    ipmi.set_power("on")
+    system = redfish(fleet, bmc).get_system("/redfish/v1/Systems/1")
+    assert system.power_state is sushy.PowerState.ON
+    system.reset_system(sushy.ResetType.FORCE_OFF)
+    assert ipmi.get_power() == {"powerstate": "off"}
+    assert fleet.remembered(bmc)["done"] == ["power on", "power off"]
+
+
+def test_each_machine_is_another(fleet: Simulation) -> None:
+    systems = [
+        redfish(fleet, bmc).get_system("/redfish/v1/Systems/1")
+        for bmc in (fleet.addresses[5], fleet.addresses[6])
+    ]
+    first, second = ({s.uuid, s.serial_number, *_macs(s)} for s in systems)
+    assert len(first) == 4
+    assert not first & second
+
+
+def _macs(system: sushy.resources.system.system.System) -> list[str]:
+    return [nic.mac_address for nic in system.ethernet_interfaces.get_members()]

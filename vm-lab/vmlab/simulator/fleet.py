@@ -1,0 +1,95 @@
+"""All simulated machines; those that nobody has touched yet take no memory."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from vmlab.errors import LabError
+from vmlab.simulator import addresses, faults
+from vmlab.simulator.addresses import Addresses
+from vmlab.simulator.faults import Fault, Kind
+from vmlab.simulator.machine import Machine
+from vmlab.simulator.settings import Settings
+
+
+class Fleet:
+    """`power`: of machines that nobody has touched; `now`: seconds, for sessions and lock-outs."""
+
+    def __init__(
+        self, settings: Settings, power: bool = False, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.settings = settings
+        self.now = now
+        self._power = power
+        self.chance = random.Random(settings.seed)  # noqa: S311 - a simulation is to be repeatable
+        self.members = settings.members()
+        self._known = frozenset(self.members) if settings.scattered else self.members
+        self._passwords = {settings.username: settings.password}
+        self._machines: dict[bytes, Machine] = {}
+        self._changes: list[tuple[Callable[[Machine], None], Addresses]] = []
+        for text in settings.faults:
+            self.set_fault(*faults.parse(text))
+
+    def at(self, packed: bytes) -> Machine | None:
+        """Whose address this is; None: nobody's."""
+        machine = self._machines.get(packed)
+        return machine if machine is not None else self._first_touch(packed)
+
+    def _first_touch(self, packed: bytes) -> Machine | None:
+        number = int.from_bytes(packed, "big")
+        if number not in self._known:
+            return None
+        machine = self._machines[packed] = Machine(number, self._passwords, self._power)
+        for change, where in self._changes:
+            if number in where:
+                change(machine)
+        return machine
+
+    def named(self, address: str) -> Machine:
+        machine = self.at(addresses.packed(address).to_bytes(4, "big"))
+        if machine is None:
+            raise LabError(f"there is no BMC at {address}", do="Look at the summary for what is served.")
+        return machine
+
+    def touched(self) -> Iterable[Machine]:
+        return self._machines.values()
+
+    def set_fault(self, fault: Fault, where: Addresses) -> None:
+        self._change(lambda machine: machine.faults.update({fault.kind: fault}), where)
+
+    def reboot(self, seconds: float, where: Addresses) -> None:
+        """Once, to the BMCs that are there now."""
+        for number in self.members:
+            if number in where and (machine := self.at(number.to_bytes(4, "big"))) is not None:
+                machine.reboot_bmc(self.now() + seconds)
+
+    def clear_faults(self, kind: Kind | None, where: Addresses) -> None:
+        """Ends faults of one kind or of all; what they left behind (a lock, deafness) ends as well."""
+        if kind is None and where == addresses.EVERYWHERE:
+            self._changes.clear()
+        self._change(lambda machine: machine.clear_faults(kind), where)
+
+    def _change(self, change: Callable[[Machine], None], where: Addresses) -> None:
+        """Now, and to whom is touched first later."""
+        self._changes.append((change, where))
+        for machine in self._machines.values():
+            if machine.number in where:
+                change(machine)
+
+    def totals(self) -> dict[str, Any]:
+        """Sums over all machines."""
+        machines = self._machines.values()
+        return {
+            "bmcs": len(self.members),
+            "touched": len(machines),
+            "requests": sum(machine.requests for machine in machines),
+            "logins": sum(machine.logins for machine in machines),
+            "wrong_passwords": sum(machine.wrong_passwords for machine in machines),
+            "unfinished": sum(machine.unfinished for machine in machines),
+            "sessions": sum(machine.sessions_now() for machine in machines),
+            "sessions_most": max((machine.sessions_most for machine in machines), default=0),
+            "done": sum(len(machine.done) for machine in machines),
+        }

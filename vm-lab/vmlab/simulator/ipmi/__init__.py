@@ -1,0 +1,1 @@
+"""The simulated BMCs' IPMI 2.0 side."""

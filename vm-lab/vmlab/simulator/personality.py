@@ -1,0 +1,97 @@
+"""What a simulated BMC says of itself: a JSON file, recorded from a real one or written by hand.
+
+{"redfish": {path: document}, "ipmi": {"manufacturer": IANA number, "product": number, "firmware": "2.50",
+"suites": [3, 17]}, "latency": {"ipmi": [seconds], "redfish": [seconds]}}; every part may be missing.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from vmlab.errors import LabError
+from vmlab.simulator.machine import Machine
+
+PACKAGED = Path(__file__).parent / "personalities"
+
+
+@dataclass(frozen=True)
+class IPMIFacts:
+    """`manufacturer`: IANA enterprise number; `suites`: cipher suites that it takes."""
+
+    manufacturer: int = 0
+    product: int = 0
+    firmware: str = "1.0"
+    suites: tuple[int, ...] = (3, 17)
+    answers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Personality:
+    name: str
+    redfish: dict[str, dict[str, Any]]
+    ipmi: IPMIFacts
+    latency: dict[str, list[float]]
+
+    @cached_property
+    def system(self) -> dict[str, Any]:
+        """The first ComputerSystem's document."""
+        kinds = (doc for doc in self.redfish.values() if "#ComputerSystem." in str(doc.get("@odata.type")))
+        return next(kinds, {})
+
+    def guid(self, machine: Machine) -> bytes:
+        """As SMBIOS writes it (the first three fields with the lowest byte first), like most BMCs do."""
+        return uuid.UUID(self.uuid(machine)).bytes_le
+
+    def uuid(self, machine: Machine) -> str:
+        return own_uuid(str(self.system.get("UUID")), machine)
+
+    def serial(self, machine: Machine) -> str:
+        return own_serial(str(self.system.get("SerialNumber") or ""), machine)
+
+
+def own_serial(recorded: str, machine: Machine) -> str:
+    """In the vendor's style, but this machine's; blanks stay (Supermicro X10 tells nothing else)."""
+    return recorded[:-6] + machine.own if recorded.strip() else recorded
+
+
+def own_uuid(recorded: str, machine: Machine) -> str:
+    try:
+        start = str(uuid.UUID(recorded))[:24]
+    except ValueError:
+        start = "5b1d0000-4c6f-4162-8000-"
+    return f"{start}{machine.number:012x}"
+
+
+def own_mac(recorded: str, machine: Machine) -> str:
+    """The vendor's part stays; NICs of one machine stay apart by their last bits."""
+    if len(recorded) != 17:
+        return recorded
+    number = (machine.number << 3 ^ int(recorded[-2:], 16)) & 0xFFFFFF
+    return recorded[:8] + "".join(f"{recorded[2]}{part:02X}" for part in number.to_bytes(3, "big"))
+
+
+def load(name: str) -> Personality:
+    """A packaged personality by its name, or a file."""
+    path = PACKAGED / f"{name}.json"
+    if not path.exists():
+        path = Path(name)
+    try:
+        told = json.loads(path.read_text())
+        redfish = {(key.rstrip("/") or "/"): document for key, document in told.get("redfish", {}).items()}
+        facts = told.get("ipmi", {})
+        ipmi = IPMIFacts(**{**facts, "suites": tuple(facts.get("suites", (3, 17)))})
+    except OSError as error:
+        there = ", ".join(sorted(file.stem for file in PACKAGED.glob("*.json")))
+        raise LabError(
+            f"personality {name}: {error.strerror}", do=f"Packaged: {there}; or give a file."
+        ) from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise LabError(
+            f"personality {path}: {error}", do="Record it again with `undercloud lab record`."
+        ) from None
+    return Personality(path.stem, redfish, ipmi, told.get("latency", {}))

@@ -1,0 +1,125 @@
+"""The simulator's process: sockets, and the loop that serves them until it is ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import resource
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from vmlab.errors import LabError
+from vmlab.simulator import certificate, personality
+from vmlab.simulator.control import Control
+from vmlab.simulator.fleet import Fleet
+from vmlab.simulator.ipmi import responder
+from vmlab.simulator.ipmi.server import IPMI
+from vmlab.simulator.latency import Latency
+from vmlab.simulator.personality import Personality
+from vmlab.simulator.redfish.http import Connection
+from vmlab.simulator.redfish.service import Service
+from vmlab.simulator.settings import Settings
+
+_BACKLOG = 65535  # as many as the kernel lets wait (net.core.somaxconn)
+
+
+@asynccontextmanager
+async def served(settings: Settings, control: Path) -> AsyncIterator[tuple[Fleet, dict[str, Any]]]:
+    """The fleet, and what its control tells of it: block, ports, addresses."""
+    face = personality.load(settings.personality)
+    fleet = Fleet(settings, power=face.system.get("PowerState") == "On")
+    _raise_open_files()
+    async with contextlib.AsyncExitStack() as stack:
+        serves = {
+            "block": settings.block,
+            "bmcs": len(fleet.members),
+            "personality": face.name,
+            "username": settings.username,
+            "tls": settings.tls,
+            "ipmi_port": _ipmi(stack, settings, fleet, face),
+            "redfish_port": await _redfish(stack, settings, fleet, face),
+        }
+        server = await asyncio.start_unix_server(Control(fleet, serves).talk, str(control))
+        stack.callback(server.close)
+        yield fleet, serves
+
+
+def _ipmi(
+    stack: contextlib.AsyncExitStack, settings: Settings, fleet: Fleet, face: Personality
+) -> int | None:
+    if settings.ipmi_port is None:
+        return None
+    sock = stack.enter_context(_bound(responder.bound, settings, settings.ipmi_port))
+    latency = _latency(settings, face, "ipmi", fleet.chance)
+    responder.Responder(sock, fleet, IPMI(fleet, face), latency)
+    return int(sock.getsockname()[1])
+
+
+async def _redfish(
+    stack: contextlib.AsyncExitStack, settings: Settings, fleet: Fleet, face: Personality
+) -> int | None:
+    if settings.redfish_port is None:
+        return None
+    service, latency = Service(fleet, face), _latency(settings, face, "redfish", fleet.chance)
+    tls = certificate.server_context() if settings.tls else None
+    sock = _bound(_listening, settings, settings.redfish_port)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: Connection(fleet, service, latency), sock=sock, backlog=_BACKLOG, ssl=tls
+    )
+    stack.callback(server.close)
+    return int(sock.getsockname()[1])
+
+
+def _bound(bind: Callable[[str, int], socket.socket], settings: Settings, port: int) -> socket.socket:
+    try:
+        return bind(_host(settings.block), port)
+    except OSError as error:
+        raise LabError(
+            f"port {port}: {error.strerror}", do="Give another one; below 1024 needs root."
+        ) from None
+
+
+def _host(block: str) -> str:
+    """One address, or all: which BMC is meant is told by each packet and connection."""
+    network = IPv4Network(block, strict=False)
+    return str(network.network_address) if network.num_addresses == 1 else "0.0.0.0"  # noqa: S104
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Connections inherit it: a head and a body are one segment here, and no answer waits for an ACK.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.bind((host, port))
+    return sock
+
+
+def _latency(settings: Settings, face: Personality, protocol: str, chance: random.Random) -> Latency:
+    if settings.latency:
+        return Latency.parse(settings.latency, chance)
+    return Latency(recorded=face.latency.get(protocol, ()), chance=chance)
+
+
+def _raise_open_files() -> None:
+    """Each Redfish connection is a file."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+async def serve(settings: Settings, control: Path, started: Callable[[dict[str, Any]], None]) -> Fleet:
+    """Until SIGINT or SIGTERM; the fleet, for a summary."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    async with served(settings, control) as (fleet, serves):
+        started(serves)
+        await ended.wait()
+    return fleet
