@@ -17,7 +17,7 @@ from hwdrivers.bmc import Endpoint
 from hwdrivers.pace import UNPACED, Pace
 
 # Seconds. iDRAC 8 has been seen to think for 20 s; a BMC in the same building connects in milliseconds.
-_CONNECT_TIMEOUT, _READ_TIMEOUT = 5.0, 30.0
+_CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 30.0
 # Seconds. What was answered "not now" is asked once more, if the BMC asks for no longer a pause than this.
 _PATIENCE, _PAUSE = 5.0, 1.0
 _NOT_NOW = (429, 503)
@@ -39,7 +39,7 @@ class _Paced(requests.Session):
         if method == "GET" and response.status_code in _NOT_NOW and seconds <= _PATIENCE:
             self._sleep(seconds)
             response = self._once(method, url, **more)
-        return _tamed(response)
+        return tamed(response)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Only within the same service: requests would send the session's token along to anybody."""
@@ -74,7 +74,7 @@ def _asked_pause(response: requests.Response) -> float:
     return float(text) if text.isascii() and text.isdigit() else _PAUSE
 
 
-def _tamed(response: requests.Response) -> requests.Response:
+def tamed(response: requests.Response) -> requests.Response:
     """An error's body in the shape that sushy takes for granted (DSP0266 section 8.6), whatever it was."""
     if response.status_code >= 400:
         response._content = json.dumps({"error": _error(response)}).encode()
@@ -111,13 +111,15 @@ class _AnyTLS(HTTPAdapter):
 class Connector(sushy_connector.Connector):  # type: ignore[misc]
     """One attempt for each request; what sushy knows of ETags and of lost sessions stays as it is."""
 
-    def __init__(self, endpoint: Endpoint, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, endpoint: Endpoint, timeout: float, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         login = endpoint.credentials
         super().__init__(
             endpoint.address.base_url,
             verify=str(login.ca_file) if login.verify_tls and login.ca_file else login.verify_tls,
             server_side_retries=1,  # sushy's word for one attempt to connect
-            default_request_timeout=_READ_TIMEOUT,
+            default_request_timeout=timeout,
             connect_timeout=_CONNECT_TIMEOUT,
             response_callback=self._remember,
         )

@@ -20,6 +20,7 @@ from hwdrivers.redfish import boot
 from hwdrivers.redfish.abilities import find_abilities
 from hwdrivers.redfish.accounts import RedfishAccounts
 from hwdrivers.redfish.bios import RedfishBIOS
+from hwdrivers.redfish.connector import READ_TIMEOUT
 from hwdrivers.redfish.documents import Document, link
 from hwdrivers.redfish.event_log import RedfishEventLog
 from hwdrivers.redfish.firmware import RedfishFirmware
@@ -53,11 +54,11 @@ class Redfish(Offers):
     """One system behind one service; satisfies `hwdrivers.bmc.BMC`.
 
     Logs in when it is made, with one attempt, or joins the session that another system behind the service has
-    open. Any thread may use it; calls queue up.
+    open. Any thread may use it; calls queue up. `timeout`: seconds that it may think about one question.
     """
 
-    def __init__(self, endpoint: Endpoint, *, pace: Pace = UNPACED) -> None:
-        self._system = System(endpoint, pace)
+    def __init__(self, endpoint: Endpoint, *, pace: Pace = UNPACED, timeout: float = READ_TIMEOUT) -> None:
+        self._system = System(endpoint, pace, timeout)
         self._abilities: Mapping[Interface, Ability] | None = None
         try:
             with self._system.talking("log in"):
@@ -95,14 +96,7 @@ class Redfish(Offers):
     def power_state(self) -> PowerState:
         with self._system.talking("read the power state"):
             document = self._system.document()
-        state = _power(document)
-        if state is None:
-            value = document.get("PowerState")
-            words = (
-                "it tells none" if value is None else f"it tells {value!r}, which is no state of a machine"
-            )
-            raise Unsupported.at(self.address, "read the power state", words, "update its firmware")
-        return state
+        return power_told(self.address, document)
 
     def request_power(self, action: PowerAction) -> None:
         wanted: PowerAction | None = action
@@ -149,15 +143,7 @@ class Redfish(Offers):
         self._system.close()
 
     def _chosen_path(self) -> str:
-        """The system that the address names, or the only one."""
-        path = self.address.path
-        paths = self._systems()
-        if path is None and len(paths) == 1:
-            return paths[0]
-        for other in paths:
-            if path is not None and other.rstrip("/") == path.rstrip("/"):
-                return other
-        raise self._no_system(path, paths)
+        return chosen_path(self.address, self._systems())
 
     def _systems(self) -> list[str]:
         collection = link(self._system.service.root, "Systems")
@@ -165,17 +151,6 @@ class Redfish(Offers):
             raise self._system.lacks("systems")
         self._system.documents.read(collection)
         return self._system.documents.paths(collection)
-
-    def _no_system(self, path: str | None, paths: list[str]) -> BMCError:
-        if not paths:
-            return ProtocolError.at(self.address, "find the machine", "it lists no system", "reset the BMC")
-        problem = f"it has no {path}" if path else f"there are {len(paths)} systems behind it"
-        choices = tuple(replace(self.address, path=p.rstrip("/")) for p in paths)
-        error = SeveralSystems.at(
-            self.address, "choose the machine", problem, f"use one of {', '.join(map(str, choices))}"
-        )
-        error.choices = choices
-        return error
 
     def _reset(self, action: PowerAction) -> None:
         document = self._system.document()
@@ -201,6 +176,37 @@ class Redfish(Offers):
     def _bmc_firmware(self) -> str | None:
         versions = (told(manager.get("FirmwareVersion")) for _, manager in self._system.managers())
         return next((version for version in versions if version), None)
+
+
+def power_told(address: BMCAddress, document: Document) -> PowerState:
+    """Raises `Unsupported` where the system tells none."""
+    state = _power(document)
+    if state is None:
+        value = document.get("PowerState")
+        words = "it tells none" if value is None else f"it tells {value!r}, which is no state of a machine"
+        raise Unsupported.at(address, "read the power state", words, "update its firmware")
+    return state
+
+
+def chosen_path(address: BMCAddress, paths: list[str]) -> str:
+    """The system that the address names, or the only one."""
+    if address.path is None and len(paths) == 1:
+        return paths[0]
+    for path in paths:
+        if address.path is not None and path.rstrip("/") == address.path.rstrip("/"):
+            return path
+    raise _no_system(address, paths)
+
+
+def _no_system(address: BMCAddress, paths: list[str]) -> BMCError:
+    if not paths:
+        return ProtocolError.at(address, "find the machine", "it lists no system", "reset the BMC")
+    problem = f"it has no {address.path}" if address.path else f"there are {len(paths)} systems behind it"
+    choices = tuple(replace(address, path=p.rstrip("/")) for p in paths)
+    advice = f"use one of {', '.join(map(str, choices))}"
+    error = SeveralSystems.at(address, "choose the machine", problem, advice)
+    error.choices = choices
+    return error
 
 
 def _power(document: Document) -> PowerState | None:
