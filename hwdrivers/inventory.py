@@ -27,9 +27,10 @@ class CPU:
 
 @dataclass(frozen=True)
 class Processor:
-    """One socket, or one accelerator: `kind` is Redfish's ProcessorType (CPU, GPU, FPGA, DSP, Accelerator).
+    """One socket, or one accelerator: `kind` is Redfish's ProcessorType (CPU, GPU, FPGA, DSP...) or SmartNIC.
 
-    `memory_mib` is what an accelerator has on board.
+    `frequency_mhz` is the highest clock, `operating_mhz` the present one; `memory_mib` is what an accelerator
+    has on board.
     """
 
     name: str
@@ -40,9 +41,11 @@ class Processor:
     cores: int | None = None
     threads: int | None = None
     frequency_mhz: float | None = None
+    operating_mhz: float | None = None
     memory_mib: int | None = None
     serial: str | None = None
     part_number: str | None = None
+    firmware: str | None = None
     health: str | None = None
 
 
@@ -98,18 +101,23 @@ class Controller:
 
 @dataclass(frozen=True)
 class Volume:
-    """A volume that a controller offers; `level` as Ironic writes it (0, 1, 5, 6, 1+0)."""
+    """A volume that a controller offers; `level` as Ironic writes it (0, 1, 5, 6, 1+0, JBOD)."""
 
     name: str
     level: str | None = None
     size_bytes: int | None = None
     controller: str | None = None
     disks: tuple[str, ...] = ()
+    health: str | None = None
 
 
 @dataclass(frozen=True)
 class NIC:
-    """One network interface; `mac` as aa:bb:cc:dd:ee:ff."""
+    """One network interface; `mac` as aa:bb:cc:dd:ee:ff.
+
+    `kind` is Ethernet, InfiniBand or FibreChannel; `wwn` the WWPN or GUID of a port that has no MAC;
+    `adapter` the name of the card.
+    """
 
     name: str
     mac: str | None = None
@@ -120,12 +128,15 @@ class NIC:
     ipv4: str | None = None
     speed_mbps: int | None = None
     firmware: str | None = None
+    kind: str | None = None
+    wwn: str | None = None
+    adapter: str | None = None
     health: str | None = None
 
 
 @dataclass(frozen=True)
 class Device:
-    """A PCIe device or network adapter that is a part by itself; `kind` as the BMC says (GPU, SmartNIC)."""
+    """A card or chip that is none of the other parts; `kind` is its PCIe class (NetworkController...)."""
 
     name: str
     kind: str | None = None
@@ -147,6 +158,7 @@ class Enclosure:
     model: str | None = None
     serial: str | None = None
     part_number: str | None = None
+    sku: str | None = None
     asset_tag: str | None = None
     health: str | None = None
 
@@ -176,12 +188,19 @@ class Manager:
     mac: str | None = None
     ipv4: str | None = None
     ipv6: str | None = None
+    gateway: str | None = None
+    vlan: int | None = None
+    hostname: str | None = None
     health: str | None = None
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """One machine as one source saw it at one time: the ramdisk's agent, or its BMC."""
+    """One machine as one source saw it at one time: the ramdisk's agent, or its BMC.
+
+    `memory_mib` is RAM; what survives power-off is `persistent_memory_mib`. `processors` are those that run
+    the operating system. Each part is in one list only.
+    """
 
     cpu: CPU = CPU()
     memory_mib: int | None = None
@@ -198,7 +217,12 @@ class Inventory:
     asset_tag: str | None = None
     bios_version: str | None = None
     health: str | None = None
+    kind: str | None = None
+    sku: str | None = None
+    hostname: str | None = None
+    persistent_memory_mib: int | None = None
     processors: tuple[Processor, ...] = ()
+    accelerators: tuple[Processor, ...] = ()
     memory_modules: tuple[MemoryModule, ...] = ()
     controllers: tuple[Controller, ...] = ()
     volumes: tuple[Volume, ...] = ()

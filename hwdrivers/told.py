@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
 # Seen on Supermicro X9 to X11, ASUS, Gigabyte and white boxes with AMI firmware. Taken as serial numbers they
@@ -25,13 +26,17 @@ _PLACEHOLDERS = {
     "unspecified",
 }
 
+# HPE Cray EX235a: "00000000000000"; Intel S2600BPB: "....................";
+# Gigabyte H262: "01234567890123456789AB".
+_FILLED = re.compile(r"([0.*#?_xXfF-])\1{3,}|(0123456789)+(AB|ABCDEF)?|\.+|-+")
+
 
 def told(value: object) -> str | None:
     """`value` as a text without surrounding blanks, or None when it tells nothing."""
     if not isinstance(value, str):
         return None
     text = value.replace("\x00", "").strip()
-    return None if text.lower() in _PLACEHOLDERS else text
+    return None if text.lower() in _PLACEHOLDERS or _FILLED.fullmatch(text) else text
 
 
 def told_uuid(value: object) -> str | None:

@@ -1,0 +1,38 @@
+"""PCIe devices that are drives, controllers or adapters told elsewhere, without a link that says so."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from hwdrivers.inventory import Controller, Device, Disk
+from hwdrivers.redfish.inventory.found import Found
+from hwdrivers.redfish.inventory.storage import Storage
+
+
+class Told:
+    """The parts that are in other lists already."""
+
+    def __init__(self, storage: Storage, adapters: Sequence[Found[Device]]) -> None:
+        stored: list[Found[Controller] | Found[Disk]] = [*storage.controllers, *storage.disks]
+        self.keys = frozenset(key for found in (*stored, *adapters) for key in found.keys)
+        # A serial number that several parts share is the one of their board, or of a mockup.
+        serials = Counter(found.part.serial for found in (*stored, *adapters))
+        self._serials = {serial for serial, times in serials.items() if serial and times == 1}
+        self._stored = {found.part.model for found in stored} - {None}
+        self._adapters = {(found.part.vendor, _version(found.part.firmware)) for found in adapters}
+
+    def has(self, device: Device) -> bool:
+        """iDRAC 9 links neither drives nor adapters to their PCIe devices, iLO 5 no controllers."""
+        if device.serial in self._serials:
+            return True
+        if device.kind == "MassStorageController":
+            return device.model in self._stored
+        alike = device.firmware is not None and (device.vendor, _version(device.firmware)) in self._adapters
+        return device.kind == "NetworkController" and device.serial is None and alike
+
+
+def _version(firmware: str | None) -> str:
+    """iDRAC 9 tells 22.0.6 of an adapter and 22.00.6 of its device."""
+    return re.sub(r"\b0+(?=\d)", "", firmware or "")
