@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -17,14 +18,24 @@ Value = str | int | bool
 def read_registry(system: System, bios: Document) -> dict[str, Document]:
     """The registry's entry of each attribute; {} where the service keeps its registry to itself."""
     name = told(bios.get("AttributeRegistry"))
-    if name is None:
-        return {}
-    for path in system.documents.paths(link(system.service.root, "Registries")):
-        if path.rstrip("/").rpartition("/")[2].startswith(name) or name.startswith(path.rpartition("/")[2]):
+    paths = system.documents.paths(link(system.service.root, "Registries")) if name else []
+    for path in sorted(paths, key=lambda path: _last(path) != name):
+        # The others are of messages, and large.
+        if _last(path) == name or re.search("bios|attribute", _last(path), re.IGNORECASE):
             document = system.get(_file(system.get(path)) or path)
-            entries = dicts(inside(document, "RegistryEntries", "Attributes"))
-            return {entry["AttributeName"]: entry for entry in entries if told(entry.get("AttributeName"))}
+            # iDRAC's path lacks the version, sushy-tools' the model: the registry itself has the whole name.
+            if name in (_last(path), inside(document, "Id")) or str(name).startswith(_last(path) + "."):
+                return _entries(document)
     return {}
+
+
+def _entries(document: Document | None) -> dict[str, Document]:
+    entries = dicts(inside(document, "RegistryEntries", "Attributes"))
+    return {name: entry for entry in entries if (name := told_name(entry.get("AttributeName")))}
+
+
+def _last(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]
 
 
 def _file(registry: Document | None) -> str | None:

@@ -98,9 +98,9 @@ class _Root(sushy.Sushy):  # type: ignore[misc]
 class Service:
     """One log-in at one service. `lock`: it is asked one thing at a time, whatever system that is about."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, timeout: float) -> None:
         self.lock = threading.RLock()
-        self.connector = Connector(endpoint)
+        self.connector = Connector(endpoint, timeout)
         self._endpoint = endpoint
         self._root: _Root | None = None
         self._refused = False
@@ -146,10 +146,10 @@ _OPEN: dict[tuple[str, Credentials], Service] = {}
 _OPENING = threading.Lock()
 
 
-def join(endpoint: Endpoint) -> Service:
+def join(endpoint: Endpoint, timeout: float) -> Service:
     """The service at this address for this log-in; `leave` it in the end."""
     with _OPENING:
-        service = _OPEN.get(_key(endpoint)) or Service(endpoint)
+        service = _OPEN.get(_key(endpoint)) or Service(endpoint, timeout)
         _OPEN[_key(endpoint)] = service
         service.users += 1
         return service

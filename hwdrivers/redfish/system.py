@@ -22,14 +22,14 @@ from hwdrivers.told import told
 class System:
     """A conversation about one system. Everything that asks the BMC happens within `talking`."""
 
-    def __init__(self, endpoint: Endpoint, pace: Pace) -> None:
+    def __init__(self, endpoint: Endpoint, pace: Pace, timeout: float) -> None:
         self.address: BMCAddress = endpoint.address
         self.path = endpoint.address.path or ""
         self._endpoint = endpoint
         self._pace = pace
         self._closed = False
         self._quirks: dict[Quirk, str] | None = None
-        self.service = join(endpoint)
+        self.service = join(endpoint, timeout)
         self.documents = Documents(self.service.connector)
 
     @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -15,7 +15,7 @@ from hwdrivers.bmc import Endpoint
 from hwdrivers.credentials import Credentials, Secret
 
 HERE = Path(__file__).parent
-PASSWORD = "correct horse"
+PASSWORD = "correct-horse"
 
 
 def endpoint(address: str, password: str = PASSWORD, username: str = "admin", **more: Any) -> Endpoint:
@@ -60,6 +60,13 @@ def ipmi_peer(
     return running("ipmi", "ipmi_peer.py", wishes)
 
 
+def ipmi_sim_peer(folder: Path, *, serial: int | None = None) -> Any:
+    """`serial`: the TCP port of a server that plays the machine's serial port."""
+    return running(
+        "ipmi", "ipmi_sim_peer.py", {"password": PASSWORD, "folder": str(folder), "serial": serial}
+    )
+
+
 def sushy_tools_peer(
     folder: Path, *, systems: int = 1, tls: tuple[Path, Path] | None = None, faults: tuple[str, ...] = ()
 ) -> Any:
@@ -74,9 +81,22 @@ def sushy_tools_peer(
 
 
 def tree_peer(
-    tree: str, answers: dict[str, tuple[int, str]] | None = None, *, faults: tuple[str, ...] = ()
+    tree: str,
+    answers: Mapping[str, tuple[Any, ...]] | None = None,
+    *,
+    more: Mapping[str, dict[str, Any]] | None = None,
+    faults: tuple[str, ...] = (),
 ) -> Any:
-    """Serve `tests/data/hwdrivers/<tree>.json`; `answers`: {"METHOD path": (status, body)} instead."""
+    """Serve `tests/data/hwdrivers/<tree>.json` and what is in `more`.
+
+    `answers`: {"METHOD path": (status, body[, headers[, how often]])} instead.
+    """
     path = HERE.parent / "data" / "hwdrivers" / f"{tree}.json"
-    wishes = {"password": PASSWORD, "tree": str(path), "answers": answers or {}, "faults": faults}
+    wishes = {
+        "password": PASSWORD,
+        "tree": str(path),
+        "answers": answers or {},
+        "more": more or {},
+        "faults": faults,
+    }
     return running("redfish+http", "tree_peer.py", wishes)

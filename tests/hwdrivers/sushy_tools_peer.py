@@ -25,6 +25,9 @@ LOGINS: list[str] = []
 DONE: list[str] = []
 MACS = ("52:54:00:00:00:01", "52:54:00:00:00:02")
 
+FACTORY = {"ProcTurboMode": "Enabled", "BootMode": "Uefi", "NicBoot1": "NetworkBoot"}
+BIOS = dict(FACTORY)
+
 # Its power changes take 1 to 11 s at random; this one's take none.
 fakedriver.random.randint = lambda low, high: 0
 
@@ -35,6 +38,16 @@ class Driver(fakedriver.FakeDriver):
         if "power stays" not in WISHES["faults"]:
             super().set_power_state(identity, state)
             self._get(identity)
+
+    # The fake driver has no BIOS of its own; what is set counts from the next reset, as on real machines.
+    def get_bios(self, identity):
+        return BIOS
+
+    def set_bios(self, identity, attributes):
+        BIOS.update(attributes)
+
+    def reset_bios(self, identity):
+        BIOS.update(FACTORY)
 
 
 class Quiet(WSGIRequestHandler):
@@ -84,6 +97,10 @@ def state():
         "power": first["power_state"].lower(),
         "boot": first.get("boot_device", "default"),
         "done": DONE,
+        "bios": BIOS,
+        "secure boot": first.get("secure_boot", False),
+        "media": first.get("boot_image"),
+        "led": main.app.indicators.get_indicator_state(first["uuid"]),
         "refused": LOGINS,
     }
 

@@ -1,22 +1,44 @@
-"""A Redfish service on 127.0.0.1 that serves recorded documents, with sessions, in a process of its own.
+"""A Redfish service on 127.0.0.1 made of recorded documents, in a process of its own; it remembers all deeds.
 
 Prints its port, then answers every line on standard input with its state as JSON; ends with standard input.
-`argv`: a JSON object {password, tree: folder, answers: {"METHOD path": [status, body]}, faults: [names]}.
+`argv`: a JSON object {password, tree: file, answers: {"METHOD path": [status, body, headers, times]},
+more: {path: document}, faults: [names]}. What is patched is merged into the documents and can be read back.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 WISHES = json.loads(sys.argv[1])
-TREE = {name.rstrip("/"): document for name, document in json.loads(Path(WISHES["tree"]).read_text()).items()}
-STATE = {"logins": [], "sessions": [], "done": [], "power": "off", "boot": None}
-SESSIONS = "/redfish/v1/SessionService/Sessions"
+TREE = {
+    name.rstrip("/"): document
+    for name, document in (json.loads(Path(WISHES["tree"]).read_text()) | WISHES["more"]).items()
+}
+STATE = {"logins": [], "sessions": [], "done": [], "power": "off", "boot": None, "requests": [], "bodies": []}
+SESSIONS = TREE["/redfish/v1"]["Links"]["Sessions"]["@odata.id"]
+MONITOR = "/redfish/v1/TaskService/TaskMonitors/1"
+FULL = json.dumps({"error": {"@Message.ExtendedInfo": [{"MessageId": "IDRAC.2.1.RAC0218"}]}})
+LEFT = {"token": 3, "monitor": 1}  # requests until the session is forgotten, or the task done
+
+
+def merged(document, patch):
+    for name, value in patch.items():
+        if isinstance(value, dict) and isinstance(document.get(name), dict):
+            merged(document[name], value)
+        else:
+            document[name] = value
+    return document
+
+
+def etag(document):
+    return f'"{hashlib.sha1(json.dumps(document).encode()).hexdigest()}"'
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -36,47 +58,114 @@ class Handler(BaseHTTPRequestHandler):
         self.serve()
 
     def serve(self):
-        path = self.path.rstrip("/")
+        path = self.path.partition("?")[0].rstrip("/")
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "null")
-        wished = WISHES["answers"].get(f"{self.command} {path}")
+        STATE["requests"].append(f"{self.command} {path}")
         if path == SESSIONS and self.command == "POST":
             STATE["logins"].append(body["UserName"])
-        if wished:
-            return self.send(wished[0], wished[1].encode())
+        if "slow" in WISHES["faults"] and self.command == "GET" and "Systems/" in path:
+            time.sleep(1)
+        if "resets" in WISHES["faults"] and "Systems/" in path:
+            return self.connection.close()
+        if wished := self.wished(path):
+            return self.send(wished[0], wished[1].encode(), dict(*wished[2:3]))
         if path == SESSIONS and self.command == "POST":
             return self.log_in(body)
-        if path != "/redfish/v1" and self.headers.get("X-Auth-Token") not in STATE["sessions"]:
+        if path != "/redfish/v1" and not self.logged_in():
             return self.send(401, b'{"error": {"message": "log in first"}}')
         return getattr(self, "answer_" + self.command.lower())(path, body)
 
+    def wished(self, path):
+        wished = WISHES["answers"].get(f"{self.command} {path}")
+        if wished and len(wished) > 3:
+            wished[3] -= 1
+            return wished if wished[3] >= 0 else None
+        return wished
+
     def log_in(self, body):
+        if "full" in WISHES["faults"]:
+            return self.send(503, FULL.encode(), {"Retry-After": "600"})
         if body["Password"] != WISHES["password"]:
             return self.send(401, b'{"error": {"message": "wrong password"}}')
         token = f"token{len(STATE['logins'])}"
         STATE["sessions"].append(token)
         return self.send(201, b"{}", {"X-Auth-Token": token, "Location": f"{SESSIONS}/{token}"})
 
+    def logged_in(self):
+        if "open to all" in WISHES["faults"]:
+            return "X-Auth-Token" not in self.headers and "Authorization" not in self.headers
+        if self.headers.get("X-Auth-Token") not in STATE["sessions"]:
+            return False
+        LEFT["token"] -= 1
+        if LEFT["token"] == 0 and {"forgets", "new password"} & set(WISHES["faults"]):
+            STATE["sessions"].clear()
+            WISHES["password"] += " new" if "new password" in WISHES["faults"] else ""
+        return True
+
     def answer_get(self, path, body):
+        if path == MONITOR:
+            LEFT["monitor"] -= 1
+            running = {"Id": "1", "TaskState": "Running", "PercentComplete": 40}
+            return (
+                self.send(202, json.dumps(running).encode()) if LEFT["monitor"] >= 0 else self.send(204, b"")
+            )
         if path not in TREE:
             return self.send(404, b"{}")
-        document = dict(TREE[path])
+        document = TREE[path]
         if "PowerState" in document:
-            document["PowerState"] = STATE["power"].capitalize()
-        return self.send(200, json.dumps(document).encode())
+            document = document | {"PowerState": STATE["power"].capitalize()}
+        headers = {"ETag": etag(TREE[path])} if "etags" in WISHES["faults"] else {}
+        return self.send(200, json.dumps(document).encode(), headers)
 
     def answer_post(self, path, body):
-        kind = body["ResetType"]
+        STATE["bodies"].append(body)
+        target, _, action = path.partition("/Actions/")
+        if action.endswith(".Reset"):
+            return self.reset(body["ResetType"])
+        STATE["done"].append(action or path)
+        if action == "VirtualMedia.InsertMedia":
+            TREE[target] |= {"Image": body["Image"], "Inserted": True}
+        elif action == "VirtualMedia.EjectMedia":
+            TREE[target] |= {"Image": None, "Inserted": False}
+        elif action == "LogService.ClearLog":
+            TREE[TREE[target]["Entries"]["@odata.id"]]["Members"] = []
+        elif path.endswith("/Volumes"):
+            self.add_volume(path, body)
+        if action.endswith("SimpleUpdate") or path.endswith("/Volumes"):
+            return self.send(202, b"", {"Location": f"http://{self.headers['Host']}{MONITOR}"})
+        return self.send(204, b"")
+
+    def reset(self, kind):
         STATE["done"].append(kind)
         if "power stays" not in WISHES["faults"]:
             STATE["power"] = "off" if kind in ("ForceOff", "GracefulShutdown") else "on"
         self.send(204, b"")
 
+    def add_volume(self, path, body):
+        volume = f"{path}/new"
+        TREE[volume] = {"Id": "new", **body}
+        TREE[path]["Members"].append({"@odata.id": volume})
+
     def answer_patch(self, path, body):
-        STATE["boot"] = body["Boot"]
-        self.send(200, b"{}")
+        if path not in TREE:
+            return self.send(404, b"{}")
+        if "etags" in WISHES["faults"] and self.headers.get("If-Match") != etag(TREE[path]):
+            return self.send(428, b'{"error": {"message": "If-Match is missing"}}')
+        STATE["bodies"].append(body)
+        STATE["boot"] = body.get("Boot") or STATE["boot"]
+        merged(TREE[path], body)
+        if "Password" in body:
+            WISHES["password"] = body["Password"]
+            if "logs out" in WISHES["faults"]:
+                STATE["sessions"].clear()
+        return self.send(200, b"{}")
 
     def answer_delete(self, path, body):
-        STATE["sessions"].remove(path.rpartition("/")[2])
+        if path.startswith(SESSIONS):
+            STATE["sessions"].remove(path.rpartition("/")[2])
+        else:
+            STATE["done"].append(f"delete {path}")
+            TREE.pop(path)
         self.send(204, b"")
 
     def send(self, status, body, headers=None):
