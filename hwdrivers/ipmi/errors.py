@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from pyghmi.ipmi.private.constants import ipmi_completion_codes
+
 from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import Endpoint
 from hwdrivers.errors import (
@@ -12,6 +14,7 @@ from hwdrivers.errors import (
     BMCError,
     BMCTimeout,
     Busy,
+    LogInRefused,
     ProtocolError,
     Unreachable,
     Unsupported,
@@ -19,18 +22,18 @@ from hwdrivers.errors import (
 from hwdrivers.ipmi.session import LoginError, SilenceError
 
 # Completion codes, IPMI 2.0 table 5-2 → what they mean for the caller.
-_BUSY = (0xC0, 0xC3, 0xC4, 0xCE, 0xD0, 0xD1, 0xD2, 0xD5)
-_UNSUPPORTED = (0xC1, 0xC2, 0xC9, 0xCB, 0xCC, 0xCD, 0xD6)
+BUSY = (0xC0, 0xC3, 0xC4, 0xCE, 0xD0, 0xD1, 0xD2, 0xD5)
+UNSUPPORTED = (0xC1, 0xC2, 0xC9, 0xCB, 0xCC, 0xCD, 0xD6)
 
 # Part of pyghmi's text → our error and what to do. The first match counts.
 _REFUSALS: tuple[tuple[str, type[BMCError], str], ...] = (
     (
         "Incorrect password",
-        AccessDenied,
+        LogInRefused,
         "correct the credentials: a BMC locks an account after a few of these",
     ),
     ("Insufficient resources", Busy, "all its sessions are in use; wait a minute or close other consoles"),
-    ("Unauthorized name", AccessDenied, "the user does not exist there or may not use the LAN channel"),
+    ("Unauthorized name", LogInRefused, "the user does not exist there or may not use the LAN channel"),
     ("role", AccessDenied, "give the user the operator or administrator privilege on the LAN channel"),
     ("privelege", AccessDenied, "give the user the operator or administrator privilege on the LAN channel"),
     ("username length", AccessDenied, "IPMI user names have at most 16 bytes"),
@@ -55,12 +58,13 @@ def translated(endpoint: Endpoint, action: str) -> Iterator[None]:
         raise Unreachable.at(endpoint.address, action, error.strerror or str(error), _CHECK) from None
 
 
-def refused(address: BMCAddress, action: str, code: int, text: str) -> BMCError:
+def refused(address: BMCAddress, action: str, code: int) -> BMCError:
     """The error for a completion code that is not 0."""
+    text = ipmi_completion_codes.get(code, "it refused")
     seen = f"{text} (completion code {code:#04x})"
-    if code in _BUSY:
+    if code in BUSY:
         return Busy.at(address, action, seen, "try again in a few seconds")
-    if code in _UNSUPPORTED:
+    if code in UNSUPPORTED:
         return Unsupported.at(address, action, seen, "this BMC does not do that over IPMI")
     if code == 0xD4:
         return AccessDenied.at(address, action, seen, "give the user a higher privilege")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import random
+import select
 import socket
 import struct
 import time
@@ -20,19 +21,29 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from pyghmi.exceptions import PyghmiException
-from pyghmi.ipmi import fru
 from pyghmi.ipmi.private import session as pyghmi_session
 
 # Seconds to wait for an answer to the first, second and third sending of one packet. Real BMCs need a second
 # when they are busy, and virtualbmc 3.3.0 answers a power off only when it is done, after two.
 WAITS = (1.0, 2.0, 3.0)
 
+_SOL = 1  # payload type, IPMI 2.0 table 13-16
+
 # (authentication, integrity) in the RMCP+ Open Session Response (IPMI 2.0 tables 13-10, 13-17, 13-18)
 # → pyghmi's name for it, hash, length of the truncated integrity code.
 _ALGORITHMS = {(1, 1): (1, hashlib.sha1, 12), (3, 4): (256, hashlib.sha256, 16)}
 
-# A damaged or foreign packet makes pyghmi's parsers trip over these; such a packet is dropped.
-_DAMAGED = (IndexError, KeyError, ValueError, TypeError, struct.error)
+# A damaged packet or record makes pyghmi's parsers trip over these; such a packet is dropped.
+DAMAGED = (
+    ArithmeticError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 
 
 class SilenceError(Exception):
@@ -93,24 +104,41 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]
 
     def hang_up(self) -> None:
         """Close the session on the BMC (one packet, no wait: IPMI 2.0 section 22.19), then the socket."""
-        with contextlib.suppress(OSError, PyghmiException, *_DAMAGED):
+        with contextlib.suppress(OSError, PyghmiException, *DAMAGED):
             self.logout(False)
         self.abandon()
 
-    def command(self, netfn: int, command: int, data: tuple[int, ...] = ()) -> dict[str, Any]:
+    @property
+    def channel(self) -> int:
+        """The BMC's number of the LAN channel that we came in on."""
+        return int(self.currentchannel) & 0x0F
+
+    def command(self, netfn: int, command: int, data: Sequence[int] = (), lun: int = 0) -> dict[str, Any]:
         """Ask one thing. pyghmi's answer: {'code': int, 'data': bytearray} and 'error' when code is not 0."""
         try:
-            answer: dict[str, Any] = self.raw_command(netfn=netfn, command=command, data=data)
+            answer: dict[str, Any] = self.raw_command(netfn=netfn, command=command, data=data, rslun=lun)
         except PyghmiException:  # "Session no longer connected"
             raise self._silence() from None
         return answer
 
-    def fru(self) -> dict[str, Any]:
-        """The fields of FRU device 0 by pyghmi's names; {} when there is none or it is damaged."""
-        try:
-            return fru.FRU(ipmicmd=self).info or {}
-        except (PyghmiException, *_DAMAGED):
-            return {}
+    def carry_console(self, received: Callable[[bytes], None]) -> None:
+        """Hand every SOL payload (IPMI 2.0 section 15.9) to `received` from now on."""
+        self.sol_handler = received
+
+    def send_console(self, payload: bytes) -> None:
+        """Send one SOL payload; whether it came through is for the caller to see."""
+        self.send_payload(bytearray(payload), payload_type=_SOL, retry=False)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether a packet came in time; the only call that may run beside another thread's."""
+        waiting = select.poll()  # not select(): a seed has more than 1,024 files open
+        waiting.register(self.socket, select.POLLIN)
+        return bool(waiting.poll(max(seconds, 0) * 1000))
+
+    def take(self) -> None:
+        """Take in one packet if there is one. Raises OSError."""
+        with contextlib.suppress(BlockingIOError):
+            self._accept(bytearray(self.socket.recv(3000, socket.MSG_DONTWAIT)))
 
     def _logged_on(self, outcome: dict[str, Any]) -> None:
         self._outcome = outcome
@@ -136,25 +164,29 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]
         if self.sequencenumber:  # 0 marks packets outside a session and stays
             self.sequencenumber += 1
         self.socket.send(self.netpacket)
-        self.expiration = time.monotonic() + self._waits[self._tries]
+        if retry:  # a console's packets in between must not put off the time to ask again
+            self.expiration = time.monotonic() + self._waits[self._tries]
 
     def _drive(self, done: Callable[[], bool]) -> None:
         """Receive and resend until `done`, or raise."""
+        # pyghmi sends Get Channel Authentication Capabilities anew whenever it is answered with 0xCC.
+        end = time.monotonic() + 3 * sum(self._waits)
         while not done():
-            self.socket.settimeout(max(self.expiration - time.monotonic(), 0.001))
-            try:
-                packet = bytearray(self.socket.recv(3000))
-            except TimeoutError:
+            now = time.monotonic()
+            left = self.expiration - now
+            if now > end:
+                raise self._silence()
+            if left <= 0:  # also in a flood of packets that are no answer
                 self._timedout()
-            else:
-                self._accept(packet)
+            elif self.wait(left):
+                self.take()
 
     def _accept(self, packet: bytearray) -> None:
         # RMCP header: version 6, sequence 0xFF (no acknowledge), class 7 (IPMI); IPMI 2.0 section 13.1.3.
         if len(packet) < 16 or packet[0] != 6 or packet[2:4] != b"\xff\x07":
             return
         address = self._peer[4]
-        with contextlib.suppress(*_DAMAGED):
+        with contextlib.suppress(*DAMAGED):
             self._handle_ipmi_packet(packet, sockaddr=address, qent=(packet, address, self.socket))
 
     def raw_command(self, *args: Any, **kwargs: Any) -> Any:
