@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+
+from hwdrivers.address import Scheme
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -14,12 +16,15 @@ _ACCEPTED = "write 10.0.0.0/24, 10.0.0.10-10.0.0.50, 10.0.0.10-50 or 10.0.0.5"
 class RangeError(ValueError):
     """A text that names no addresses, or too many; the message says what is accepted."""
 
-    def __init__(self, problem: str) -> None:
-        super().__init__(f"{problem}; {_ACCEPTED}")
+    def __init__(self, problem: str, accepted: str = _ACCEPTED) -> None:
+        super().__init__(f"{problem}; {accepted}")
 
 
-def parse_targets(texts: Iterable[str]) -> tuple[IPAddress, ...]:
-    """Every address once, in the order given; raises `RangeError` when they are more than a /16 together."""
+def parse_targets(texts: Iterable[str], exclude: Iterable[str] = ()) -> tuple[IPAddress, ...]:
+    """Every address once, in the order given, without those in `exclude`; raises `RangeError`.
+
+    All ranges together are at most a /16.
+    """
     found: dict[IPAddress, None] = {}
     for text in texts:
         first, last = _bounds(text.strip())
@@ -28,12 +33,36 @@ def parse_targets(texts: Iterable[str]) -> tuple[IPAddress, ...]:
         found.update(dict.fromkeys(_between(first, last)))
     if not found:
         raise RangeError("no range given")
-    return tuple(found)
+    left = _without(found, [_bounds(text.strip(), whole=True) for text in exclude])
+    if not left:
+        raise RangeError("all addresses of the range are excluded")
+    return left
 
 
-def _bounds(text: str) -> tuple[IPAddress, IPAddress]:
+def parse_port(text: str) -> tuple[Scheme, int]:
+    """A further port to ask, as `redfish:8443`, `redfish+http:8001` or `ipmi:6230`; raises `RangeError`."""
+    word, _, number = text.strip().rpartition(":")
+    scheme = {"redfish": Scheme.REDFISH_HTTPS, **{scheme.value: scheme for scheme in Scheme}}.get(
+        word.lower()
+    )
+    if scheme is None or not (number.isascii() and number.isdigit() and 0 < int(number) < 65536):
+        raise RangeError(f"{text!r} is not a port", "write redfish:8443, redfish+http:8001 or ipmi:6230")
+    return scheme, int(number)
+
+
+def _without(
+    addresses: Iterable[IPAddress], holes: Sequence[tuple[IPAddress, IPAddress]]
+) -> tuple[IPAddress, ...]:
+    bounds = [(first.version, int(first), int(last)) for first, last in holes]
+    return tuple(
+        a for a in addresses if not any(v == a.version and low <= int(a) <= high for v, low, high in bounds)
+    )
+
+
+def _bounds(text: str, *, whole: bool = False) -> tuple[IPAddress, IPAddress]:
+    """First and last address; `whole`: with those of a network that belong to no host."""
     if "/" in text:
-        return _network_bounds(text)
+        return _network_bounds(text, whole=whole)
     first_text, dash, last_text = text.partition("-")
     first = _address(first_text.strip(), text)
     last = _last(first, last_text.strip(), text) if dash else first
@@ -42,7 +71,7 @@ def _bounds(text: str) -> tuple[IPAddress, IPAddress]:
     return first, last
 
 
-def _network_bounds(text: str) -> tuple[IPAddress, IPAddress]:
+def _network_bounds(text: str, *, whole: bool) -> tuple[IPAddress, IPAddress]:
     try:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError:
@@ -51,7 +80,7 @@ def _network_bounds(text: str) -> tuple[IPAddress, IPAddress]:
     if not text.partition("/")[2].isdigit() or ipaddress.ip_address(text.partition("/")[0]) != network[0]:
         raise RangeError(f"{text!r} is not a network: did you mean {network}?")
     # Network and broadcast address belong to no host, and a broadcast would ask the whole segment at once.
-    plain = network.version == 6 or network.prefixlen >= 31
+    plain = whole or network.version == 6 or network.prefixlen >= 31
     return (network[0], network[-1]) if plain else (network[1], network[-2])
 
 
@@ -69,4 +98,7 @@ def _address(text: str, whole: str) -> IPAddress:
 
 
 def _between(first: IPAddress, last: IPAddress) -> Iterator[IPAddress]:
-    return (type(first)(number) for number in range(int(first), int(last) + 1))
+    zone = getattr(first, "scope_id", None)  # fe80::1%eth0
+    for number in range(int(first), int(last) + 1):
+        address = type(first)(number)
+        yield ipaddress.IPv6Address(f"{address}%{zone}") if zone else address

@@ -1,122 +1,113 @@
-"""Discovery: scan a range for BMCs, ask each who it is with one log-in, and enrol those that let us in."""
+"""Discovery: scan ranges for BMCs, ask each who it is, tell what has changed, and enrol what lets us in."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from hwdrivers.bmc import Identity
+from hwdrivers.address import Scheme
 from hwdrivers.credentials import Credentials
-from hwdrivers.errors import BMCError
-from hwdrivers.scan import Finding, FoundMachine, Plan, find_bmcs, identify, machines
-from hwdrivers.targets import IPAddress, parse_targets
-from seed.declarations import Declarations, new_node
+from hwdrivers.neighbours import Neighbours
+from hwdrivers.redfish.service_root import RedfishPort
+from hwdrivers.scan import Plan, scan_events
+from hwdrivers.targets import IPAddress, parse_port, parse_targets
+from seed.bmcs import BMCs
+from seed.declarations import Declarations
+from seed.discovery_login import MOST_REFUSED, Questions
+from seed.discovery_memory import Memory
+from seed.discovery_nodes import Nodes
+from seed.discovery_round import Order, Round
+from seed.discovery_scan import Find
+from seed.manifest import Manifest, read_manifest
 from seed.store import Store
-from seed.store.errors import Conflict
-
-LOGINS_AT_ONCE = 16
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What an operator asks for; `manifest` is its file's name and text, `rate` in packets per second."""
+
+    ranges: Sequence[str]
+    exclude: Sequence[str] = ()
+    credentials: Sequence[str] = ()
+    protocol: str | None = None
+    ports: Sequence[str] = ()
+    rate: float | None = None
+    enroll: bool = False
+    manifest: tuple[str, str] | None = None
+    most_refused: int = MOST_REFUSED
+    check_defaults: bool = False
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A wish that was checked; `logins` by name, the manifest's among them."""
+
+    targets: tuple[IPAddress, ...]
+    plan: Plan
+    logins: Mapping[str, Credentials]
+    given: tuple[str, ...] = ()
+    enroll: bool = False
+    manifest: Manifest | None = None
+    most_refused: int = MOST_REFUSED
+    check_defaults: bool = False
+
+
+@dataclass(frozen=True)
 class Discovery:
     """Finds BMCs; what it finds is told as documents, one after another."""
 
-    def __init__(
-        self,
-        store: Store,
-        declarations: Declarations,
-        *,
-        find: Callable[..., AsyncIterator[Finding]] = find_bmcs,
-        identify: Callable[[Finding, Credentials], Identity | BMCError] = identify,
-    ) -> None:
-        self._store = store
-        self._declarations = declarations
-        self._find = find
-        self._identify = identify
+    store: Store
+    declarations: Declarations
+    bmcs: BMCs
+    find: Find = scan_events
+    neighbours: Callable[[], Neighbours] = field(default=Neighbours)
 
-    def prepare(self, ranges: list[str], credentials: str) -> tuple[tuple[IPAddress, ...], Credentials]:
-        """Check the request before anything is sent; raises RangeError or NotFound."""
-        targets = parse_targets(ranges)
-        with self._store.read() as tx:
-            return targets, tx.credentials.get(credentials)
-
-    async def run(
-        self, targets: tuple[IPAddress, ...], login: Credentials, name: str, who: str, *, enroll: bool
-    ) -> AsyncIterator[dict[str, Any]]:
-        """Documents with a key 'progress', or 'machine'; machines come as soon as they have answered."""
-        findings: list[Finding] = []
-        steps: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-
-        def progress(probed: int, total: int) -> None:
-            steps.put_nowait({"progress": {"probed": probed, "total": total, "found": len(findings)}})
-
-        async def sweep() -> None:
-            try:
-                async for finding in self._find(targets, Plan(), progress=progress):
-                    findings.append(finding)
-            finally:
-                steps.put_nowait(None)
-
-        task = asyncio.create_task(sweep())
-        while (step := await steps.get()) is not None:
-            yield step
-        await task
-        limit = asyncio.Semaphore(LOGINS_AT_ONCE)
-
-        async def ask(machine: FoundMachine) -> dict[str, Any]:
-            async with limit:
-                return await asyncio.to_thread(self._machine, machine, login, name, who, enroll)
-
-        for answer in asyncio.as_completed([ask(machine) for machine in machines(findings)]):
-            yield {"machine": await answer}
-
-    def _machine(
-        self, machine: FoundMachine, login: Credentials, name: str, who: str, enroll: bool
-    ) -> dict[str, Any]:
-        """One row: what the machine told, and what became of it."""
-        best = machine.best
-        answer = self._identify(best, login)
-        identity = (
-            answer if isinstance(answer, Identity) else Identity(vendor=best.vendor, model=best.product)
+    def prepare(self, wish: Wish) -> Prepared:
+        """Check the request before anything is sent; raises RangeError, DocumentError or NotFound."""
+        targets = parse_targets(wish.ranges, wish.exclude)
+        plan = plan_of(wish)
+        manifest = Manifest(read_manifest(wish.manifest[1], wish.manifest[0])) if wish.manifest else None
+        given = tuple(dict.fromkeys(wish.credentials))
+        places = manifest.places if manifest else ()
+        names = dict.fromkeys([*given, *(place.credentials for place in places if place.credentials)])
+        with self.store.read() as tx:
+            logins = {name: tx.credentials.get(name) for name in names}
+        return Prepared(
+            targets, plan, logins, given, wish.enroll, manifest, wish.most_refused, wish.check_defaults
         )
-        row = {
-            "address": str(best.address),
-            "protocol": best.protocol,
-            "detail": best.detail,
-            "also": [str(other.address) for other in machine.others],
-            **asdict(identity),
-            "node": None,
-            "error": str(answer) if isinstance(answer, BMCError) else None,
-        }
-        row["vendor"] = row["vendor"] or best.vendor
-        row["model"] = row["model"] or best.product
-        known = self._known(machine)
-        if known is not None:
-            return row | {"node": known, "outcome": "known"}
-        if not enroll or row["error"]:
-            return row | {"outcome": "refused" if row["error"] else "found"}
-        return row | self._enroll(best, identity, name, who)
 
-    def _known(self, machine: FoundMachine) -> str | None:
-        with self._store.read() as tx:
-            for finding in (machine.best, *machine.others):
-                node = tx.nodes.by_bmc(str(finding.address))
-                if node is not None:
-                    return node.name
-        return None
+    def run(
+        self, prepared: Prepared, who: str, ended: Callable[[], bool] = lambda: False
+    ) -> Iterator[dict[str, Any]]:
+        """Documents with one key: `progress`; `found` (a BMC as a stranger sees it); `machine` (its row,
+        told again when more is known); at the end `gone` and, with a manifest, `manifest`.
 
-    def _enroll(self, best: Finding, identity: Identity, credentials: str, who: str) -> dict[str, Any]:
-        node = new_node(best.address, credentials, None)
-        node = replace(
-            node,
-            vendor=identity.vendor,
-            model=identity.model,
-            serial=identity.serial,
-            bmc_firmware=identity.firmware,
-            power=identity.power.value if identity.power else None,
+        Once `ended()`, what was found is kept in the store and nothing more is asked.
+        """
+        enroll, manifest = prepared.enroll, prepared.manifest
+        nodes = Nodes(self.store, self.declarations, who, enroll=enroll, manifest=manifest)
+        questions = Questions(
+            self.bmcs,
+            most_refused=prepared.most_refused,
+            check_defaults=prepared.check_defaults,
+            with_mac=manifest is not None and manifest.wants_macs,
+            ended=ended,
         )
-        try:
-            return {"node": self._declarations.enroll(node, who).name, "outcome": "enrolled"}
-        except Conflict as error:
-            return {"outcome": "conflict", "error": str(error)}
+        memory = Memory(self.store, nodes, prepared.targets, prepared.plan, manifest)
+        order = Order(nodes, memory, prepared.logins, prepared.given, manifest)
+        round_ = Round(memory, questions, order, self.neighbours(), ended)
+        yield from round_.documents(self.find, prepared.targets, prepared.plan)
+
+
+def plan_of(wish: Wish) -> Plan:
+    """What is asked at which ports; raises RangeError for a port that is none."""
+    ipmi = [] if wish.protocol == "redfish" else [623]
+    redfish = [] if wish.protocol == "ipmi" else [RedfishPort(443)]
+    for scheme, number in map(parse_port, wish.ports):
+        if scheme is Scheme.IPMI:
+            ipmi.append(number)
+        else:
+            redfish.append(RedfishPort(number, scheme is Scheme.REDFISH_HTTPS))
+    ports = (tuple(dict.fromkeys(ipmi)), tuple(dict.fromkeys(redfish)))
+    return Plan(*ports, rate=wish.rate or Plan.rate, ssdp=wish.protocol != "ipmi")

@@ -34,8 +34,13 @@ def read_answer(packet: bytes) -> Answer | None:
 
 
 def _read_pong(packet: bytes) -> Answer | None:
-    # Type 40h Presence Pong; bit 7 of the supported entities: IPMI.
-    if len(packet) < 21 or packet[4:8] != b"\x00\x00\x11\xbe" or packet[8] != 0x40 or not packet[20] & 0x80:
+    # Type 40h Presence Pong with 16 bytes of data; bit 7 of the supported entities: IPMI.
+    if (
+        len(packet) < 28
+        or packet[4:9] != b"\x00\x00\x11\xbe\x40"
+        or packet[11] != 16
+        or not packet[20] & 0x80
+    ):
         return None
     maker = int.from_bytes(packet[12:16], "big")
     return Answer(vendor=None if maker == _ASF_IANA else vendor_of(maker))
@@ -43,10 +48,14 @@ def _read_pong(packet: bytes) -> Answer | None:
 
 def _read_channel_auth(packet: bytes) -> Answer | None:
     message = packet[14 : 14 + packet[13]] if len(packet) > 13 else b""
-    # Response network function 7, command 38h, completion code 0; a checksum closes it.
-    if len(message) < 16 or message[1] >> 2 != 7 or message[5] != 0x38 or message[6] != 0:
+    # To the remote console (81h), response network function 7, command 38h; two checksums close its parts.
+    if len(message) < 8 or message[0] != 0x81 or message[1] >> 2 != 7 or message[5] != 0x38:
         return None
-    if sum(message[3:]) & 0xFF:
+    if sum(message[:3]) & 0xFF or sum(message[3:]) & 0xFF:
+        return None
+    if message[6] != 0:
+        return Answer()  # it refuses to tell, in IPMI
+    if len(message) < 16:
         return None
     data = message[7:-1]
     # Bit 7 of the authentication types says that the extended capabilities count; bit 1 of these: IPMI 2.0.

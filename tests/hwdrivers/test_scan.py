@@ -9,14 +9,12 @@ from contextlib import contextmanager, suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peers import endpoint, ipmi_peer, tree_peer
+from peers import ipmi_peer, tree_peer
 
-from hwdrivers.address import BMCAddress
-from hwdrivers.bmc import Identity, PowerState
-from hwdrivers.errors import AccessDenied
 from hwdrivers.ipmi import rmcp
 from hwdrivers.redfish.service_root import RedfishPort
-from hwdrivers.scan import Finding, Plan, find_bmcs, identify, machines, scan
+from hwdrivers.scan import Finding, Plan, find_bmcs, scan
+from hwdrivers.scan_machines import machines
 from hwdrivers.targets import RangeError, parse_targets
 
 HERE = parse_targets(["127.0.0.1"])
@@ -81,19 +79,9 @@ def test_both_protocols_are_found_and_told_as_one_machine() -> None:
         (machine,) = machines(found)
         # This Redfish is not over TLS, so that a log-in there would show the password to the network.
         assert (machine.best.protocol, [other.protocol for other in machine.others]) == ("IPMI", ["Redfish"])
-        assert steps[-1] == (2, 2)
+        assert steps[-1] == (4, 4)  # over IPMI everybody may be asked three times
         # Nobody logged in to look.
         assert (ipmi.state()["logins"], redfish.state()["logins"]) == ([], [])
-
-
-def test_identity_comes_with_credentials_and_errors_are_answers() -> None:
-    with ipmi_peer(identity=True) as peer:
-        finding = Finding(BMCAddress.parse(peer.address), "IPMI", None, None, "IPMI 2.0")
-        known = identify(finding, endpoint(peer.address).credentials)
-        assert isinstance(known, Identity)
-        assert (known.vendor, known.power) == ("Dell", PowerState.OFF)
-        assert isinstance(identify(finding, endpoint(peer.address, "wrong").credentials), AccessDenied)
-        assert peer.state()["logins"] == ["admin", "admin"]
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,13 +9,12 @@ import pytest
 from seed_machine import PASSWORD, Machine
 from seed_world import World
 
-from hwdrivers.bmc import Endpoint, Identity
 from hwdrivers.credentials import Credentials, Secret
-from hwdrivers.errors import BMCError
 from hwdrivers.fake import FakeRack
 from hwdrivers.scan import Finding
+from seed.bmcs import BMCs
 from seed.declarations import Declarations
-from seed.discovery import Discovery
+from seed.discovery import Discovery, Wish
 
 
 class Rack:
@@ -31,23 +29,16 @@ class Rack:
             progress(number, len(self.machines))
             yield Finding(machine.bmc.address, "IPMI", "Scanned", None, "IPMI 2.0")
 
-    def identify(self, finding: Finding, credentials: Credentials) -> Identity | BMCError:
-        try:
-            return self.rack.connect(Endpoint(finding.address, credentials)).identify()
-        except BMCError as error:
-            return error
 
-
-def discover(world: World, rack: Rack, *, enroll: bool, password: str = PASSWORD) -> list[dict[str, Any]]:
+def discover(
+    world: World, rack: Rack, *, enroll: bool = False, password: str = PASSWORD, **wish: Any
+) -> list[dict[str, Any]]:
     with world.store.write() as tx:
         tx.credentials.put("rack", Credentials("admin", Secret(password)))
-    discovery = Discovery(world.store, Declarations(world.store), find=rack.find, identify=rack.identify)
-
-    async def run() -> list[dict[str, Any]]:
-        targets, login = discovery.prepare(["192.0.2.0/29"], "rack")
-        return [row async for row in discovery.run(targets, login, "rack", "alice", enroll=enroll)]
-
-    return asyncio.run(run())
+    bmcs = BMCs(world.store, rack.rack.connect)
+    discovery = Discovery(world.store, Declarations(world.store), bmcs, find=rack.find)
+    more = {"ranges": ["192.0.2.0/29"], "credentials": ["rack"], **wish}
+    return list(discovery.run(discovery.prepare(Wish(enroll=enroll, **more)), "alice"))
 
 
 def rows(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -291,4 +291,4 @@ def test_a_handoff_is_journaled(world: World) -> None:
 
 
 def _discover(operator: Face, range_: str, credentials: str) -> httpx.Response:
-    return operator.post("/discoveries", json={"ranges": [range_], "credentials": credentials})
+    return operator.post("/discoveries", json={"ranges": [range_], "credentials": [credentials]})
