@@ -14,6 +14,7 @@ from requests.adapters import HTTPAdapter
 from sushy import connector as sushy_connector
 
 from hwdrivers.bmc import Endpoint
+from hwdrivers.errors import LogInRefused
 from hwdrivers.pace import UNPACED, Pace
 
 # Seconds. iDRAC 8 has been seen to think for 20 s; a BMC in the same building connects in milliseconds.
@@ -129,6 +130,8 @@ class Connector(sushy_connector.Connector):  # type: ignore[misc]
             paced.mount("https://", _AnyTLS())
         self._session: Any = paced
         self.last: requests.Response | None = None
+        self._address = endpoint.address
+        self._basic_refused = False
 
     @property
     def session(self) -> _Paced:
@@ -144,8 +147,12 @@ class Connector(sushy_connector.Connector):  # type: ignore[misc]
 
     def _remember(self, response: requests.Response) -> None:
         self.last = response
+        self._basic_refused = response.status_code == 401 and self._session.auth is not None
 
     def _op(self, *args: Any, **more: Any) -> Any:
+        if self._basic_refused:  # each request carries the password, and counts as a try
+            words = ("the log-in was refused before", "correct the credentials")
+            raise LogInRefused.at(self._address, "log in again", *words)
         # sushy asks again after any 5xx; a BMC that cannot do something says 500 or 501 each time.
         more.setdefault("server_side_retries_left", 0)
         return super()._op(*args, **more)

@@ -23,6 +23,9 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 WISHES = json.loads(sys.argv[1])
 LOGINS: list[str] = []
 DONE: list[str] = []
+REQUESTS: list[str] = []
+FOLDER = Path(tempfile.mkdtemp(dir=WISHES["folder"]))
+AUTH = FOLDER / "htpasswd"
 MACS = ("52:54:00:00:00:01", "52:54:00:00:00:02")
 
 FACTORY = {"ProcTurboMode": "Enabled", "BootMode": "Uefi", "NicBoot1": "NetworkBoot"}
@@ -61,13 +64,16 @@ def system(number):
     return {"uuid": uuid, "name": f"node{number}", "power_state": "Off", "nics": nics}
 
 
+def set_password(password):
+    AUTH.write_text("admin:" + bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode() + "\n")
+
+
 def configured(folder):
-    auth = folder / "htpasswd"
-    auth.write_text("admin:" + bcrypt.hashpw(WISHES["password"].encode(), bcrypt.gensalt(4)).decode() + "\n")
+    set_password(WISHES["password"])
     fakedriver.FakeDriver = Driver
     main.app.configure(
         extra_config={
-            "SUSHY_EMULATOR_AUTH_FILE": str(auth),
+            "SUSHY_EMULATOR_AUTH_FILE": str(AUTH),
             "SUSHY_EMULATOR_FAKE_DRIVER": True,
             "SUSHY_EMULATOR_FAKE_SYSTEMS": [system(n + 1) for n in range(WISHES["systems"])],
             "SUSHY_EMULATOR_STATE_DIR": str(folder),
@@ -80,6 +86,9 @@ def counting(app):
 
     def call(env, start_response):
         token = env.get("HTTP_AUTHORIZATION", "").partition(" ")[2]
+        REQUESTS.append(env["PATH_INFO"])
+        if "new password" in WISHES["faults"] and len(REQUESTS) == 4:
+            set_password(WISHES["password"] + " new")
 
         def answer(status, headers, info=None):
             if token and status.startswith("401"):
@@ -111,7 +120,7 @@ def answer_questions():
     os._exit(0)
 
 
-configured(Path(tempfile.mkdtemp(dir=WISHES["folder"])))
+configured(FOLDER)
 context = None
 if WISHES["tls"]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

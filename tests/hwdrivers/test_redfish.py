@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import json
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from certificates import self_signed
 from hypothesis import given
 from hypothesis import strategies as st
 from peers import endpoint, sushy_tools_peer, tree_peer
@@ -88,7 +83,9 @@ def test_no_nics_at_all() -> None:
 def test_what_services_answer_becomes_our_errors(
     status: int, body: str, kind: type[BMCError], retryable: bool
 ) -> None:
-    with tree_peer("supermicro-x10", {"GET /redfish/v1/Systems": (status, body)}) as peer:
+    with tree_peer(
+        "supermicro-x10", {"GET /redfish/v1/Systems": (status, body, {"Retry-After": "0"})}
+    ) as peer:
         with pytest.raises(kind) as caught:
             Redfish(endpoint(peer.address))
         assert caught.value.retryable is retryable
@@ -134,7 +131,7 @@ def test_several_systems_need_a_path(tmp_path: Path) -> None:
 
 def test_a_self_signed_certificate(tmp_path: Path) -> None:
     pytest.importorskip("sushy_tools")
-    certificate, key = _self_signed(tmp_path)
+    certificate, key = self_signed(tmp_path)
     with sushy_tools_peer(tmp_path, tls=(certificate, key)) as peer:
         with pytest.raises(Unreachable, match="give its certificate as ca_file") as caught:
             Redfish(endpoint(peer.address))
@@ -168,27 +165,3 @@ def test_macs_have_one_spelling(text: str) -> None:
 )
 def test_what_is_no_mac(text: str) -> None:
     assert normal_mac(text) is None
-
-
-def _self_signed(folder: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bmc")])
-    now = datetime.datetime.now(datetime.UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-    )
-    pem = serialization.Encoding.PEM
-    certificate, private = folder / "bmc.crt", folder / "bmc.key"
-    certificate.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(pem))
-    plain = serialization.NoEncryption()
-    private.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
-    return certificate, private

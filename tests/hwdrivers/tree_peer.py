@@ -63,6 +63,7 @@ class Handler(BaseHTTPRequestHandler):
         STATE["requests"].append(f"{self.command} {path}")
         if path == SESSIONS and self.command == "POST":
             STATE["logins"].append(body["UserName"])
+            time.sleep(0.5 if "slow log-in" in WISHES["faults"] else 0)
         if "slow" in WISHES["faults"] and self.command == "GET" and "Systems/" in path:
             time.sleep(1)
         if "resets" in WISHES["faults"] and "Systems/" in path:
