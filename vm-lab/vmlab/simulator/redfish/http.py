@@ -85,7 +85,10 @@ class Connection(asyncio.Protocol):
         self._answer(_garbled(answer) if Kind.GARBLED in machine.faults else answer, delay)
 
     def _answer(self, answer: Answer, delay: float) -> None:
-        packed, close = answer.packed(), self._close
+        close = self._close
+        if close:  # told, else requests (sushy) tries the connection once more
+            answer.headers["Connection"] = "close"
+        packed = answer.packed()
         if delay:
             asyncio.get_running_loop().call_later(delay, self._write, packed, close)
         else:
