@@ -21,9 +21,10 @@ from hwdrivers.redfish.abilities import find_abilities
 from hwdrivers.redfish.accounts import RedfishAccounts
 from hwdrivers.redfish.bios import RedfishBIOS
 from hwdrivers.redfish.connector import READ_TIMEOUT
-from hwdrivers.redfish.documents import Document, link
+from hwdrivers.redfish.documents import Document, link, local
 from hwdrivers.redfish.event_log import RedfishEventLog
 from hwdrivers.redfish.firmware import RedfishFirmware
+from hwdrivers.redfish.inventory import read_inventory
 from hwdrivers.redfish.led import RedfishLED
 from hwdrivers.redfish.media import RedfishMedia
 from hwdrivers.redfish.raid import RedfishRAID
@@ -126,9 +127,13 @@ class Redfish(Offers):
             return tuple(dict.fromkeys(mac for mac in found if mac))
 
     def inventory(self) -> Inventory:
-        """What the system's own document tells."""
-        known = self.identify()
-        return Inventory(vendor=known.vendor, product=known.model, serial=known.serial, uuid=known.uuid)
+        """Every part that the service tells of to this user; others may ask between two of its documents."""
+
+        def get(path: str) -> Document | None:
+            with self._system.talking("read its inventory"):
+                return self._system.get(local(path))
+
+        return read_inventory(get, self._system.path)
 
     def abilities(self) -> Mapping[Interface, Ability]:
         """Found once; asked again where the BMC was not to be asked just now."""
