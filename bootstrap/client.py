@@ -8,7 +8,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -50,23 +50,34 @@ class Client:
         else:
             answer = asyncio.run(self._inside(method, path, body, wanted))
         if answer.status_code >= 400:
-            raise Refused(_words(answer))
+            raise Refused(_words(answer.status_code, answer.text))
         return answer.json() if answer.content else None
 
     def stream(self, path: str, body: Any) -> Iterator[Any]:
         """POST and yield each line of the answer (JSON) as it arrives."""
         if not self.seed_runs:
-            answer = asyncio.run(self._inside("POST", path, body, {}))
-            if answer.status_code >= 400:
-                raise Refused(_words(answer))
-            yield from (json.loads(line) for line in answer.text.splitlines())
+            yield from self._stream_inside(path, body)
             return
         with _answering(), self._seed.stream("POST", path, json=body) as answer:
             if answer.status_code >= 400:
                 answer.read()
-                raise Refused(_words(answer))
+                raise Refused(_words(answer.status_code, answer.text))
             for line in answer.iter_lines():
                 yield json.loads(line)
+
+    def _stream_inside(self, path: str, body: Any) -> Iterator[Any]:
+        from bootstrap.compose import compose
+        from bootstrap.inside import Inside
+
+        seed = compose(self.config)
+        try:
+            seed.store.migrate()
+            with closing(Inside(seed.operators, f"/v1{path}", body, self._headers)) as answer:
+                if (status := answer.status()) >= 400:
+                    raise Refused(_words(status, "\n".join(answer.lines())))
+                yield from (json.loads(line) for line in answer.lines())
+        finally:
+            seed.close()
 
     @cached_property
     def _seed(self) -> httpx.Client:
@@ -91,7 +102,7 @@ class Client:
             ) as client:
                 return await client.request(method, path, json=body, params=query)
         finally:
-            seed.store.close()
+            seed.close()
 
 
 def is_up(config: Config) -> bool:
@@ -116,11 +127,11 @@ def _answering() -> Iterator[None]:
         raise SeedSilent(f"the seed does not answer ({said}); see `undercloud seed status`") from error
 
 
-def _words(answer: httpx.Response) -> str:
+def _words(status: int, text: str) -> str:
     try:
-        detail = answer.json()["detail"]
+        detail = json.loads(text)["detail"]
     except (ValueError, KeyError, TypeError):
-        return f"the seed answers {answer.status_code}: {answer.text[:300]}"
+        return f"the seed answers {status}: {text[:300]}"
     if isinstance(detail, list):
         return "; ".join(f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in detail)
     return str(detail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,6 +15,8 @@ from bootstrap.key import cipher
 from hwdrivers.bmc import BMC, Endpoint
 from hwdrivers.connect import connect
 from hwdrivers.credentials import Secret
+from hwdrivers.governor import Governor, unpaced
+from hwdrivers.sweep import Sweep
 from seed.agent import AgentClient
 from seed.api import machines, operators
 from seed.api.context import Context
@@ -24,8 +27,10 @@ from seed.captures import Captures
 from seed.conductor import Conductor
 from seed.consoles import Consoles
 from seed.declarations import Declarations
+from seed.errors import StoreFailed
 from seed.images import Images
 from seed.instances import Instances
+from seed.learnt import Learnt
 from seed.lifecycle import ironic_39
 from seed.model import Agent
 from seed.plans.apply import Apply
@@ -69,12 +74,21 @@ class Seed:
     """A seed, put together and at rest."""
 
     store: Store
+    governor: Governor
+    learnt: Learnt
     conductor: Conductor
     reservations: Reservations
     power_sync: PowerSync
     captures: Captures
     operators: FastAPI
     machines: FastAPI
+
+    def close(self) -> None:
+        """Log out of all BMCs, keep what was learnt of them, and close the store."""
+        self.governor.close()
+        with suppress(StoreFailed):  # whoever used it was told
+            self.learnt.save(self.governor)
+        self.store.close()
 
 
 def open_store(config: Config) -> Store:
@@ -86,15 +100,15 @@ def compose(
     config: Config,
     *,
     reload_dhcp: Callable[[], None] = lambda: None,
-    bmc: Callable[[Endpoint], BMC] = connect,
+    bmc: Callable[[Endpoint], BMC] | None = None,
     agent: Callable[[Agent, Secret], AgentClient] = AgentClient,
     instead: Sequence[Step] = (),
     lease: timedelta = LEASE,
 ) -> Seed:
     """Put a seed together from its configuration; nothing runs yet.
 
-    `bmc` and `agent` reach machines; steps that are given `instead` of one of that name replace it. `lease`:
-    how long a seed may be silent until another goes on with its runs.
+    `bmc` and `agent` reach machines (None: by network); steps that are given `instead` of one of that name
+    replace it. `lease`: how long a seed may be silent until another goes on with its runs.
     """
     base_url = config.provisioning.base_url
     store = open_store(config)
@@ -102,7 +116,9 @@ def compose(
     images = Images(config.images_dir, base_url, config.ramdisk.image)
     ramdisk = Ramdisk(store, agent)
     instances = Instances(store, images, base_url)
-    bmcs = BMCs(store, bmc)
+    learnt = Learnt(store)
+    governor = _governor(learnt, bmc)
+    bmcs = BMCs(store, governor.connect)
     reservations = Reservations(store, config.dnsmasq_dir / "dnsmasq.hosts", reload_dhcp)
     steps = (
         *_steps(store, bmcs, ramdisk, images, instances, reservations, keep_ramdisk=config.fast_track),
@@ -134,16 +150,19 @@ def compose(
         apply=Apply(store, lifecycle, images, declarations, rollouts),
         rollouts=rollouts,
         announce=reservations.refresh,
+        governor=governor,
         bmcs=bmcs,
         consoles=consoles,
         captured=captured,
     )
     power_sync = PowerSync(
-        store, lifecycle, bmcs, conductor.wake, name=config.name, **config.power_sync.model_dump()
+        store, lifecycle, governor, conductor.wake, name=config.name, **config.power_sync.model_dump()
     )
     boot = Boot(store, images, base_url, config.ramdisk.kernel_arguments)
     return Seed(
         store,
+        governor,
+        learnt,
         conductor,
         reservations,
         power_sync,
@@ -151,6 +170,12 @@ def compose(
         operators.create(context),
         machines.create(store, boot, images, ramdisk, instances, base_url, conductor.wake),
     )
+
+
+def _governor(learnt: Learnt, bmc: Callable[[Endpoint], BMC] | None) -> Governor:
+    """Whoever gives his own `bmc` has it swept by it too."""
+    reach = unpaced(bmc) if bmc else connect
+    return Governor(reach, None if bmc else Sweep(), recall=learnt.recall, urgent=learnt.wake)
 
 
 def _steps(

@@ -120,13 +120,12 @@ class Limits(Strict):
 
 
 class PowerSyncConfig(Strict):
-    """How often the nodes' power is looked at, in seconds (0: never), and how many BMCs are asked at once.
+    """How often the nodes' power is looked at, in seconds (0: never).
 
-    A BMC that did not answer in `faulty_after` sweeps makes its node faulty.
+    A BMC that gave no answer `faulty_after` times in a row makes its node faulty.
     """
 
     interval: float = Field(default=60, ge=0, le=86_400)
-    at_once: int = Field(default=32, ge=1, le=1000)
     faulty_after: int = Field(default=3, ge=1)
 
     @field_validator("interval")

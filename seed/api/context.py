@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header
 
+from hwdrivers.governor import Governor
 from seed.bmcs import BMCs
 from seed.capture_files import CaptureFiles
 from seed.consoles import Consoles
@@ -37,6 +38,7 @@ class Context:
     announce: Callable[[], None]
     """Tells DHCP at once whose MACs changed."""
     bmcs: BMCs
+    governor: Governor
     consoles: Consoles
     captured: CaptureFiles
 

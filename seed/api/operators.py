@@ -11,8 +11,10 @@ from fastapi.responses import JSONResponse
 from hwdrivers.address import AddressError
 from hwdrivers.errors import BMCError
 from hwdrivers.targets import RangeError
+from profiles.document import DocumentError
 from pxe.images import ImageError
 from seed.api import (
+    conduct,
     consoles,
     credentials,
     discoveries,
@@ -41,6 +43,7 @@ STATUS: dict[type[Exception], int] = {
     NotDeployable: 422,
     AddressError: 422,
     RangeError: 422,
+    DocumentError: 422,
     ImageError: 422,
     BMCError: 502,
     WrongKey: 500,
@@ -53,7 +56,7 @@ def create(context: Context) -> FastAPI:
     app = FastAPI(title="undercloud", version="1")
     for module in (
         *(nodes, flags, verbs, runs, plans, credentials, profiles, discoveries),
-        *(operations, consoles),
+        *(operations, consoles, conduct),
     ):
         app.include_router(module.routes(context), prefix="/v1")
     for kind, status in STATUS.items():

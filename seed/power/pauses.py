@@ -18,22 +18,18 @@ class Pause:
 class Pauses:
     """Kept in memory alone: whoever starts anew tries at once."""
 
-    def __init__(
-        self, first: timedelta, longest: timedelta, clock: Callable[[], datetime], *, free: int = 0
-    ) -> None:
-        """The first `free` times in a row are followed by no pause, the next by `first`, then twice that."""
+    def __init__(self, first: timedelta, longest: timedelta, clock: Callable[[], datetime]) -> None:
+        """The first time is followed by a pause of `first`, the next by twice that."""
         self._first = first
         self._longest = longest
         self._clock = clock
-        self._free = free
         self._pauses: dict[str, Pause] = {}
 
-    def add(self, node: str, at_least: timedelta = timedelta()) -> int:
-        """It went wrong again; returns how often in a row by now."""
+    def add(self, node: str) -> None:
+        """It went wrong again."""
         count = self._pauses[node].count + 1 if node in self._pauses else 1
-        doubled = self._first * 2 ** min(count - self._free - 1, 20) if count > self._free else timedelta()
-        self._pauses[node] = Pause(count, self._clock() + max(at_least, min(doubled, self._longest)))
-        return count
+        doubled = self._first * 2 ** min(count - 1, 20)
+        self._pauses[node] = Pause(count, self._clock() + min(doubled, self._longest))
 
     def over(self, node: str) -> bool:
         """Whether it is time to try again."""

@@ -1,31 +1,25 @@
-"""Ask many BMCs for the power of their machines: a bounded number at once, none that a run speaks to."""
+"""Ask many BMCs for the power of their machines, and none that a run speaks to."""
 
 from __future__ import annotations
 
-import logging
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from queue import Empty, SimpleQueue
+from typing import Protocol
 
-from hwdrivers.bmc import PowerState
+from hwdrivers.address import BMCAddress
+from hwdrivers.bmc import Endpoint, PowerState
 from hwdrivers.credentials import Credentials
 from hwdrivers.errors import BMCError
-from seed.bmcs import BMCs
-from seed.errors import StoreFailed
+from hwdrivers.sweep import Answer as Said
 from seed.model import Watched
 from seed.store import Store, Transaction
 from seed.store.errors import NotFound
 
-log = logging.getLogger(__name__)
-
 TOGETHER = 48  # answers that are handed on together
-PATIENCE = 5.0  # seconds that answers wait for those of slower BMCs
+PATIENCE = timedelta(seconds=1)  # after which fewer are
+LOOKED_UP = 256  # nodes that are looked up together, which costs a tenth
 FRESH = timedelta(seconds=1)  # how long it is believed that nobody works on a node
-
-Login = Credentials | NotFound
 
 
 @dataclass(frozen=True)
@@ -34,34 +28,22 @@ class Answer:
 
     node: Watched
     said: PowerState | BMCError | NotFound
-    login: Login
 
 
-@dataclass(frozen=True)
-class Question:
-    """A node that nobody worked on `at` that time, and how to log in to its BMC."""
+class Power(Protocol):
+    """Asks many BMCs, as `hwdrivers.governor.Governor` does; a BMC whose driver is broken gives no answer."""
 
-    node: Watched
-    login: Login
-    at: datetime
-
-
-def login_of(tx: Transaction, credentials: str) -> Login:
-    """The log-in of that name, or the error that says that there is none."""
-    try:
-        return tx.credentials.get(credentials)
-    except NotFound as error:
-        return error
+    def power(self, endpoints: Iterable[Endpoint], *, ended: Callable[[], bool]) -> Iterator[Said]:
+        """Answers as they come; takes endpoints as there is room for more."""
 
 
 class PowerPoll:
-    """One conversation with each BMC, `at_once` of them at the same time."""
+    """Asks nodes' BMCs, looking up shortly before who may be asked and how."""
 
     def __init__(
         self,
         store: Store,
-        bmcs: BMCs,
-        at_once: int,
+        power: Power,
         clock: Callable[[], datetime],
         *,
         besides: Collection[str],
@@ -69,68 +51,55 @@ class PowerPoll:
     ) -> None:
         """`besides`: states whose nodes are not asked; once `ended`, nobody else is asked."""
         self._store = store
-        self._bmcs = bmcs
-        self._at_once = at_once
+        self._power = power
         self._clock = clock
         self._besides = besides
         self._ended = ended
 
-    def answers(self, uuids: Iterable[str]) -> Iterator[list[Answer]]:
-        """Some dozen at a time, as they come; a slow BMC keeps one thread, and nobody else waiting."""
-        todo, got = deque(uuids), list[Answer]()
-        done: SimpleQueue[Future[Answer | None]] = SimpleQueue()
-        under_way = 0
-        with ThreadPoolExecutor(self._at_once, thread_name_prefix="power") as pool:
-            while True:
-                if under_way <= self._at_once:
-                    for question in self._next(todo):
-                        pool.submit(self._ask, question).add_done_callback(done.put)
-                        under_way += 1
-                if not under_way:
-                    break
-                try:
-                    answer = done.get(timeout=PATIENCE).result()
-                    under_way -= 1
-                except Empty:
-                    answer = None
-                got += [answer] if answer else []
-                if len(got) >= TOGETHER or answer is None:
-                    yield got
-                    got = []
+    def answers(self, uuids: Sequence[str]) -> Iterator[list[Answer]]:
+        """Many at a time, as they come."""
+        asked: dict[BMCAddress, Watched] = {}
+        got: list[Answer] = []
+        since = self._clock()
+        for endpoint, said in self._power.power(self._endpoints(uuids, asked, got), ended=self._ended):
+            got.append(Answer(asked[endpoint.address], said))
+            if len(got) >= TOGETHER or self._clock() - since > PATIENCE:
+                yield got[:]
+                got.clear()
+                since = self._clock()
         yield got
 
-    def _next(self, todo: deque[str]) -> list[Question]:
-        """Those of the next nodes that nobody works on; looked up together, which costs a tenth."""
+    def _endpoints(
+        self, uuids: Sequence[str], asked: dict[BMCAddress, Watched], got: list[Answer]
+    ) -> Iterator[Endpoint]:
+        """Read as BMCs are asked: who has had to wait is looked up again, since a run may have begun."""
+        todo = list(reversed(uuids))
         while todo and not self._ended():
-            some = [todo.popleft() for _ in range(min(len(todo), self._at_once))]
-            if found := self._questions(some):
-                return found
-        return []
+            some = [todo.pop() for _ in range(min(len(todo), LOOKED_UP))]
+            questions, looked_up = self._questions(some), self._clock()
+            for node, login in questions:
+                if self._clock() - looked_up > FRESH:
+                    todo += [*some[: some.index(node.uuid) : -1], node.uuid]
+                    break
+                if isinstance(login, NotFound):
+                    got.append(Answer(node, login))
+                else:
+                    endpoint = Endpoint(BMCAddress.parse(node.bmc), login)
+                    asked[endpoint.address] = node
+                    yield endpoint
 
-    def _questions(self, uuids: list[str]) -> list[Question]:
+    def _questions(self, uuids: Sequence[str]) -> list[tuple[Watched, Credentials | NotFound]]:
+        """Those that nobody works on, in this order, and how to log in."""
         with self._store.read() as tx:
-            nodes = tx.fleet.watched(self._besides, uuids)
-            logins = {name: login_of(tx, name) for name in {node.credentials for node in nodes}}
-        now = self._clock()
-        return [Question(node, logins[node.credentials], now) for node in nodes]
+            nodes = {node.uuid: node for node in tx.fleet.watched(self._besides, uuids)}
+            logins = {name: login_of(tx, name) for name in {node.credentials for node in nodes.values()}}
+        there = [nodes[uuid] for uuid in uuids if uuid in nodes]
+        return [(node, logins[node.credentials]) for node in there]
 
-    def _ask(self, question: Question) -> Answer | None:
-        """None: somebody works on the node by now, or its driver is broken."""
-        if self._clock() - question.at > FRESH:
-            fresh = self._questions([question.node.uuid])
-            if not fresh:
-                return None
-            (question,) = fresh
-        node, login = question.node, question.login
-        if isinstance(login, NotFound):
-            return Answer(node, login, login)
-        try:
-            with self._bmcs.log_in(node.bmc, login) as bmc:
-                return Answer(node, bmc.power_state(), login)
-        except BMCError as error:
-            return Answer(node, error, login)
-        except StoreFailed:
-            raise
-        except Exception:
-            log.exception("node '%s': its power cannot be read", node.name)
-            return None
+
+def login_of(tx: Transaction, credentials: str) -> Credentials | NotFound:
+    """The log-in of that name, or the error that says that there is none."""
+    try:
+        return tx.credentials.get(credentials)
+    except NotFound as error:
+        return error

@@ -14,13 +14,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from hwdrivers.bmc import PowerState
-from seed.bmcs import BMCs
 from seed.errors import StoreFailed
 from seed.lifecycle import Lifecycle
 from seed.model import Watched
 from seed.power.drift import Finding, drifted, judge
 from seed.power.pauses import Pauses
-from seed.power.poll import Answer, PowerPoll, login_of
+from seed.power.poll import Answer, Power, PowerPoll
 from seed.power.silence import Silence
 from seed.store import Store, Transaction
 from seed.store.errors import WrongKey
@@ -42,18 +41,17 @@ class PowerSync:
         self,
         store: Store,
         lifecycle: Lifecycle,
-        bmcs: BMCs,
+        power: Power,
         wake: Callable[[], None],
         *,
         name: str = "seed",
         interval: float = 60,
-        at_once: int = 32,
         faulty_after: int = 3,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         randomness: Callable[[], float] = random.random,
     ) -> None:
-        """`interval` in seconds, 0: never; `at_once`: conversations; `faulty_after`: sweeps without an
-        answer; `name` is this seed's, `wake` has its conductor look at what was started."""
+        """`interval` in seconds, 0: never; `faulty_after`: questions without an answer; `name` is this
+        seed's, `wake` has its conductor look at what was started."""
         self._store = store
         self._wake = wake
         self._name = name
@@ -61,11 +59,11 @@ class PowerSync:
         self._clock = clock
         self._random = randomness
         self._besides = lifecycle.terminal | {lifecycle.initial}
-        self._silence = Silence(faulty_after, self._interval, clock)
+        self._silence = Silence(faulty_after)
         self._restored = Pauses(self._interval, LONGEST, clock)
         self._leads_until = datetime.min.replace(tzinfo=UTC)
         self._ended = threading.Event()
-        self._poll = PowerPoll(store, bmcs, at_once, clock, besides=self._besides, ended=self._ended.is_set)
+        self._poll = PowerPoll(store, power, clock, besides=self._besides, ended=self._ended.is_set)
 
     # -- the loop ----------------------------------------------------------------------------------
 
@@ -114,9 +112,8 @@ class PowerSync:
         if not self._leads():
             return
         with self._store.read() as tx:
-            nodes = tx.fleet.watched(self._besides)
-            due = self._silence.due(nodes, lambda name: login_of(tx, name))
-        for answers in self._poll.answers(sorted(due, key=lambda _: self._random())):
+            nodes = [node.uuid for node in tx.fleet.watched(self._besides)]
+        for answers in self._poll.answers(sorted(nodes, key=lambda _: self._random())):
             if not self._leads():
                 return
             self._save(answers)
@@ -140,7 +137,7 @@ class PowerSync:
     def _finding(self, answer: Answer) -> Finding:
         node, said = answer.node, answer.said
         if not isinstance(said, PowerState):
-            return self._silence.silent(node, said, answer.login)
+            return self._silence.silent(node, said)
         self._silence.heard(node.uuid)
         if not drifted(node, said):
             self._restored.end(node.uuid)

@@ -14,9 +14,11 @@ from cryptography.fernet import Fernet
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, TimeoutError
 
 from seed.errors import StoreFailed
+from seed.store.conduct import ConductTable
 from seed.store.copying import copy
 from seed.store.credentials import CredentialTable
 from seed.store.database import Intent, words
+from seed.store.discovered import DiscoveredTable
 from seed.store.documents import Documents
 from seed.store.events import Events
 from seed.store.fleet import Fleet
@@ -78,6 +80,14 @@ class Transaction:
     @cached_property
     def rollouts(self) -> RolloutTable:
         return RolloutTable(self._connection, self._clock)
+
+    @cached_property
+    def conduct(self) -> ConductTable:
+        return ConductTable(self._connection, self._clock)
+
+    @cached_property
+    def discovered(self) -> DiscoveredTable:
+        return DiscoveredTable(self._connection, self._clock)
 
     @cached_property
     def history(self) -> History:

@@ -23,6 +23,7 @@ from hwdrivers.agent_inventory import from_agent
 from hwdrivers.bmc import BMC, Endpoint
 from hwdrivers.credentials import Credentials, Secret
 from hwdrivers.errors import Unreachable
+from hwdrivers.governor import Governor, unpaced
 from profiles.site import Site
 from seed.agent import AgentClient
 from seed.api import machines as machines_api
@@ -194,6 +195,7 @@ class World:
         self.instances = Instances(fused, self.images, BASE_URL)
         self.reservations = Reservations(fused, self.folder / "dnsmasq.hosts", lambda: None)
         ramdisk = Ramdisk(fused, lambda agent, token: self._agent(agent, token, fuse), clock=self.clock)
+        self.governor = Governor(unpaced(self._plain))
         self.bmcs = BMCs(fused, lambda endpoint: self._bmc(endpoint, fuse))
         self.consoles, self.captured = Consoles(self.bmcs), CaptureFiles(self.folder / "consoles")
         self.captures = Captures(fused, self.consoles, self.captured, name=name, clock=self.clock)
@@ -259,6 +261,7 @@ class World:
             self.rollouts,
             lambda: None,
             self.bmcs,
+            self.governor,
             self.consoles,
             self.captured,
         )

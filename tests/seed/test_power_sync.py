@@ -14,10 +14,13 @@ from seed_machine import PASSWORD, Machine
 from seed_world import World
 
 from hwdrivers.bmc import PowerAction, PowerState
+from hwdrivers.conduct import Time
 from hwdrivers.credentials import Credentials, Secret
 from hwdrivers.errors import Unsupported
 from hwdrivers.fake import FakeBMC, FakeRack, Fault
-from seed.bmcs import BMCs
+from hwdrivers.governor import Governor, unpaced
+from hwdrivers.thread_sweep import ThreadSweep
+from seed.learnt import Learnt
 from seed.lifecycle import ironic_39
 from seed.model import RunState
 from seed.plans.plan import Options, RolloutState
@@ -56,10 +59,27 @@ def world(make_world: Callable[..., World]) -> World:
     return make_world(machine())
 
 
-def sync(world: World, name: str = "seed", store: Store | None = None, **options: Any) -> PowerSync:
-    bmcs = BMCs(store or world.store, FakeRack(*(each.bmc for each in world.machines)).connect)
+def govern(world: World, at_once: int = 32) -> Governor:
+    """By the world's clock; what it learnt in the store comes back."""
+
+    def now() -> float:
+        return world.clock().timestamp()
+
+    rack = FakeRack(*(each.bmc for each in world.machines))
+    learnt, sweep = Learnt(world.store), ThreadSweep(rack.connect, at_once)
+    return Governor(unpaced(rack.connect), sweep, recall=learnt.recall, clock=Time(now, now))
+
+
+def sync(
+    world: World,
+    name: str = "seed",
+    store: Store | None = None,
+    governor: Governor | None = None,
+    **options: Any,
+) -> PowerSync:
+    power = governor or govern(world)
     options = {"clock": world.clock, "randomness": lambda: 0.5, **options}
-    return PowerSync(store or world.store, ironic_39(), bmcs, world.conductor.wake, name=name, **options)
+    return PowerSync(store or world.store, ironic_39(), power, world.conductor.wake, name=name, **options)
 
 
 def sweeps(world: World, power: PowerSync, times: int = 1) -> None:
@@ -292,7 +312,7 @@ def test_a_run_that_begins_while_others_are_asked_keeps_its_bmc_for_itself(
     for each, other in ((first, second), (second, first)):
         assert isinstance(each.bmc, Hooked)
         each.bmc.when_asked = lambda other=other: begin(other)  # type: ignore[misc]
-    sync(world, at_once=1).sweep()
+    sync(world, governor=govern(world, at_once=1)).sweep()
     assert sorted(len(each.bmc.logins) for each in world.machines) == [0, 1]
 
 
@@ -343,9 +363,9 @@ def test_a_bmc_that_is_silent_for_three_sweeps_is_a_fault(world: World) -> None:
     assert world.node().state == "active"
     assert world.node().last_error is None
     sweeps(world, power, 60)
-    assert asked(world) == 3 + 4 + 5  # after 1, 2, 4 and 8 minutes more, then each 10
+    assert asked(world) == 3 + 5 + 14  # the pauses double from 4 s on, up to 4 minutes
     bmc.faults.clear()
-    sweeps(world, power, 11)
+    sweeps(world, power, 5)
     assert world.node().fault is None
     assert told(world)[1:] == [("fault.cleared", "its BMC answers again")]
 
@@ -361,20 +381,19 @@ def test_silence_now_and_then_is_no_fault(world: World) -> None:
     assert (world.node().fault, told(world)) == (None, [])
 
 
-def test_a_log_in_that_is_refused_is_not_tried_again_soon(world: World) -> None:
+def test_a_log_in_that_is_refused_is_not_tried_again(world: World) -> None:
     at(world)
     with world.store.write() as tx:
         tx.credentials.put("rack", Credentials("admin", Secret("mistyped")))
     power = sync(world)
-    sweeps(world, power, 25)
+    sweeps(world, power, 2)
+    assert "it refused this log-in at 2026-11-22 12:00 UTC" in str(world.node().fault)
+    sweeps(world, power, 100)
     assert asked(world) == 1
-    assert "wrong password; correct the credentials" in str(world.node().fault)
-    sweeps(world, power, 10)
-    assert asked(world) == 2
     with world.store.write() as tx:
         tx.credentials.put("rack", Credentials("admin", Secret(PASSWORD)))
     sweeps(world, power)
-    assert asked(world) == 3
+    assert asked(world) == 2
     assert world.node().fault is None
     assert [kind for kind, _ in told(world)] == ["fault", "fault.cleared"]
     assert PASSWORD not in str(world.events())
@@ -406,7 +425,7 @@ def test_a_slow_bmc_keeps_nobody_else_waiting(make_world: Callable[..., World]) 
     slow = world.machines[0].bmc
     assert isinstance(slow, Hooked)
     slow.when_asked = lambda: until(lambda: len(world.said("power.drift")) >= 48)
-    sync(world, at_once=2).sweep()
+    sync(world, governor=govern(world, at_once=2)).sweep()
     assert len(world.said("power.drift")) == 100
 
 
