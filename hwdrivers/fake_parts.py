@@ -201,10 +201,14 @@ class FakeTasks(Part):
     def __init__(self, bmc: FakeBMC) -> None:
         super().__init__(bmc)
         self.stride = 50
+        self.at_once = False  # nothing is a long job: it is done when the call returns
         self.failure: str | None = None  # why jobs fail from now on
         self._jobs: list[_Job] = []
 
-    def start(self, work: Callable[[], None]) -> FakeTask:
+    def start(self, work: Callable[[], None]) -> FakeTask | None:
+        if self.at_once:
+            work()
+            return None
         self._jobs.append(_Job(0, work))
         return FakeTask(f"/redfish/v1/TaskService/TaskMonitors/{len(self._jobs)}")
 
@@ -235,7 +239,7 @@ class FakeRAID(Part):
         self._answer("read its RAID controllers")
         return tuple(self.there)
 
-    def create(self, controller: str, volume: RAIDVolume) -> FakeTask:
+    def create(self, controller: str, volume: RAIDVolume) -> FakeTask | None:
         self._answer(f"create {volume.name}")
         found = self._find(controller)
         taken = {disk for each in found.volumes for disk in each.disks}
@@ -243,10 +247,11 @@ class FakeRAID(Part):
             raise self._refuse(f"create {volume.name}", f"{', '.join(clash)} is in a volume", "delete that")
         self._note(f"raid create {volume.name} level {volume.level} of {' '.join(volume.disks)}")
         self._made += 1
-        made = replace(volume, id=f"Volume.{self._made}")
+        smallest = min(disk.size_bytes or 0 for disk in found.disks if disk.id in volume.disks)
+        made = replace(volume, id=f"Volume.{self._made}", size_bytes=volume.size_bytes or smallest)
         return self._bmc.tasks.start(lambda: self._put(controller, lambda volumes: (*volumes, made)))
 
-    def delete(self, controller: str, volume: str) -> FakeTask:
+    def delete(self, controller: str, volume: str) -> FakeTask | None:
         self._answer(f"delete {volume}")
         self._find(controller)
         self._note(f"raid delete {volume}")
@@ -284,7 +289,7 @@ class FakeFirmware(Part):
         self._answer("list its firmware")
         return tuple(self.parts)
 
-    def update(self, image: str, targets: Sequence[str] = ()) -> FakeTask:
+    def update(self, image: str, targets: Sequence[str] = ()) -> FakeTask | None:
         self._answer(f"update its firmware from {image}")
         self._note(f"firmware {image} {' '.join(targets)}".rstrip())
         return self._bmc.tasks.start(lambda: self._write(targets))

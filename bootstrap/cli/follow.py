@@ -78,6 +78,7 @@ class _Watcher:
                 if all(run["state"] in ENDED for run in self._runs.values()):
                     break
                 self._sleep(POLL)
+        self._poll()  # what the last of them said with its end
         for run in self._runs.values():
             self._summary(run)
         return list(self._runs.values())

@@ -8,7 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
-from bootstrap.cli import history, node_flags, node_verbs, node_view
+from bootstrap.cli import (
+    history,
+    node_bmc_bios,
+    node_bmc_boot,
+    node_bmc_console,
+    node_bmc_firmware,
+    node_bmc_health,
+    node_bmc_led,
+    node_bmc_media,
+    node_bmc_power,
+    node_bmc_raid,
+    node_flags,
+    node_verbs,
+    node_view,
+)
 from bootstrap.cli.console import Format, Output, client, out, show, show_json, text
 from bootstrap.ssh import SSH
 
@@ -114,3 +128,7 @@ def ssh(
 
 for commands in (node_verbs, node_flags, history):
     commands.register(app)
+for commands in (node_bmc_boot, node_bmc_console, node_bmc_health, node_bmc_led):
+    commands.register(app)
+for group in (node_bmc_power, node_bmc_media, node_bmc_bios, node_bmc_firmware, node_bmc_raid):
+    app.add_typer(group.app, name=group.__name__.rpartition("_")[2])

@@ -18,14 +18,18 @@ GRAPH = ironic_39()
 
 def confirm(verb: str, nodes: Sequence[dict[str, Any]], steps: Sequence[WantedStep], to: Console) -> None:
     """Ask where anything is lost; raises CommandError where nobody can be asked, or who is says no."""
-    at_stake = [(node, words) for node in nodes if (words := loss(verb, node, steps))]
+    ask(verb, [(node, words) for node in nodes if (words := loss(verb, node, steps))], to)
+
+
+def ask(what: str, at_stake: Sequence[tuple[dict[str, Any], str]], to: Console) -> None:
+    """Say of each node what is at stake, and ask; the same, where nothing is known of the graph."""
     if not at_stake:
         return
     for node, words in at_stake:
         to.print(f"{node['name']} ({node['state']}): {words}", markup=False, soft_wrap=True)
     if not sys.stdin.isatty():
         raise CommandError("nothing was changed: nobody can be asked here, so say --yes if this is meant")
-    if not typer.confirm(f"{verb} {len(at_stake)} node(s)?", default=False, err=to is err):
+    if not typer.confirm(f"{what} {len(at_stake)} node(s)?", default=False, err=to is err):
         raise CommandError("nothing was changed")
 
 

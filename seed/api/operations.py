@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter
@@ -61,8 +62,13 @@ def _arguments(model: type[Arguments], asked: Asked) -> Arguments:
     try:
         return model.model_validate(asked.args)
     except ValidationError as error:
-        found = [{**item, "loc": ("body", "args", *item["loc"])} for item in error.errors()]
-        raise RequestValidationError(found) from None
+        raise RequestValidationError([_located(item) for item in error.errors()]) from None
+
+
+def _located(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Our own validators need no "Value error" before their words."""
+    words = item["msg"].removeprefix("Value error, ")
+    return {**item, "loc": ("body", "args", *item["loc"]), "msg": words}
 
 
 def _row(key: str, answer: Run | str) -> dict[str, Any]:

@@ -17,6 +17,10 @@ class Arguments(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    def for_node(self, uuid: str) -> dict[str, Any]:
+        """JSON-ready, as one node's run keeps it."""
+        return self.model_dump(mode="json")
+
 
 @dataclass(frozen=True)
 class Operation:

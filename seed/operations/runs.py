@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from hwdrivers.interfaces import Interface
 from seed import flags
@@ -18,7 +18,7 @@ from seed.lifecycle import DECOMMISSIONED, Lifecycle, VerbRefused
 from seed.model import Node, Run
 from seed.operations.bios import Value
 from seed.operations.operation import Arguments, web_url
-from seed.operations.target_raid import LogicalDisk
+from seed.operations.target_raid import TargetRAID
 from seed.store import Store, Transaction
 from seed.store.errors import Conflict, NotFound
 
@@ -46,16 +46,16 @@ class Update(Arguments):
 
 
 class Volumes(Arguments):
-    """The volumes that are to be there, and what an operator agreed to lose, as `raid-plan` told it."""
+    """The volumes that are to be there; `lost`: what an operator agreed to lose of each node (its UUID).
 
-    logical_disks: tuple[LogicalDisk, ...]
-    lost: tuple[str, ...] = ()
+    The words are those of `raid-plan`.
+    """
 
-    @model_validator(mode="after")
-    def _one_root(self) -> Volumes:
-        if sum(disk.is_root_volume for disk in self.logical_disks) > 1:
-            raise ValueError("only one volume can be the root volume")
-        return self
+    target: TargetRAID
+    lost: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    def for_node(self, uuid: str) -> dict[str, Any]:
+        return {"target": self.target.model_dump(mode="json"), "lost": list(self.lost.get(uuid, ()))}
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,6 @@ class BMCRuns:
         kind = KINDS.get(verb)
         if kind is None:
             raise NotFound(f"no run '{verb}'; there are: {', '.join(KINDS)}")
-        args = {**arguments.model_dump(mode="json"), **(kind.more or {})}
         with self._store.write() as tx:
             found = tx.nodes.named(keys)
             live = tx.runs.live_on([node.uuid for node in found.values()])
@@ -107,7 +106,7 @@ class BMCRuns:
                 try:
                     node = self._free(found.get(key), key, live)
                     self._check(node, verb, kind)
-                    live[node.uuid] = run = self._open(tx, node, verb, kind, args, who)
+                    live[node.uuid] = run = self._open(tx, node, verb, arguments, who)
                     answers.append(run)
                 except (Conflict, NotFound, VerbRefused) as refusal:
                     answers.append(str(refusal))
@@ -140,9 +139,9 @@ class BMCRuns:
         if ability and not ability["supported"]:
             raise VerbRefused(f"node '{node.name}': unsupported: {ability['detail'] or kind.interface}")
 
-    def _open(
-        self, tx: Transaction, node: Node, verb: str, kind: Kind, args: dict[str, Any], who: str
-    ) -> Run:
+    def _open(self, tx: Transaction, node: Node, verb: str, arguments: Arguments, who: str) -> Run:
+        kind = KINDS[verb]
+        args = {**arguments.for_node(node.uuid), **(kind.more or {})}
         run = tx.runs.open(tx.runs.new(node.uuid, verb, who, (kind.step,), args=args))
         expected = {"expected_power": None} if kind.interface is Interface.POWER else {}
         tx.nodes.update(node.uuid, last_error=None, **expected)

@@ -10,8 +10,7 @@ from hwdrivers.interfaces import RAID, Interface, Task, TaskState
 from hwdrivers.offers import offered
 from seed.bmcs import BMCs
 from seed.operations.raid_plan import CannotPlan, Creation, Deletion, RAIDPlan, plan
-from seed.operations.runs import Volumes
-from seed.operations.target_raid import GIB
+from seed.operations.target_raid import GIB, TargetRAID
 from seed.step import Complete, Failed, Result, Waiting, Walk
 from seed.steps.bmc_identity import stranger
 
@@ -61,10 +60,10 @@ class ApplyRAID:
         return Failed(f"the BMC failed to {doing}: {task.failed}") if task.failed else None
 
     def _go_on(self, walk: Walk, raid: RAID) -> Result:
-        wanted = Volumes(logical_disks=walk.run.args["logical_disks"], lost=walk.run.args["lost"])
+        target = TargetRAID.model_validate(walk.run.args["target"])
         while True:
-            made = plan(raid.controllers(), wanted.logical_disks)
-            if unexpected := set(made.lost).difference(wanted.lost):
+            made = plan(raid.controllers(), target.logical_disks)
+            if unexpected := set(made.lost).difference(walk.run.args["lost"]):
                 words = ", ".join(sorted(unexpected))
                 return Failed(f"nothing more was changed: nobody agreed to lose {words}; look, and ask again")
             actions: list[Deletion | Creation] = [*made.delete, *made.create]
@@ -92,5 +91,5 @@ def _outcome(made: RAIDPlan, walk: Walk) -> str:
     done = "; ".join(walk.memo.get("done", ())) or "all volumes are as wanted already"
     if made.root is None:
         return done
-    size = f"{(made.root.size_bytes or 0) / GIB:.0f} GiB"
-    return f"{done}; the root volume is {made.root.name} of {size}"
+    size = f" of {made.root.size_bytes / GIB:.0f} GiB" if made.root.size_bytes else ""
+    return f"{done}; the root volume is {made.root.name}{size}"
