@@ -15,7 +15,7 @@ from processes import machine_cpu
 
 @dataclass(frozen=True)
 class Timing:
-    """Medians, in seconds; `others`: CPU seconds of all other processes in a run, simulator and peers included."""
+    """Medians, in seconds; `others`: CPU seconds of all other processes in a run, the simulator included."""
 
     what: str
     wall: float
@@ -33,7 +33,7 @@ class Verdict:
 
 
 def alternate(ways: Mapping[str, Callable[[], float | None]], rounds: int) -> dict[str, Timing]:
-    """Each way `rounds` times, one after the other. A way returns its own CPU seconds; None: this process'."""
+    """Each way `rounds` times, in turns. A way returns its own CPU seconds; None: those of this process."""
     seen: dict[str, list[tuple[float, float, float]]] = {what: [] for what in ways}
     for _ in range(rounds):
         for what, way in ways.items():
