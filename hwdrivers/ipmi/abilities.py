@@ -45,7 +45,7 @@ def _event_log(bmc: KeptSession) -> Ability:
 def _led(bmc: KeptSession) -> Ability:
     def light(status: bytes) -> Ability:
         told = len(status) > 2 and status[2] & 0x40
-        return Ability(True, "" if told else "can be switched, if at all; its state is not told")
+        return Ability(True, "" if told else "not told whether it can be switched, nor its state")
 
     return _asked(bmc, _CHASSIS, 0x01, (), light)
 

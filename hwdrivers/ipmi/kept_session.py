@@ -76,7 +76,15 @@ class KeptSession:
 
     def log_in(self, login: Credentials | None = None) -> Session:
         """A session more, for the caller to hang up: a console blocks the one that it runs on."""
-        login = login or self._endpoint.credentials
+        self._check()
+        try:
+            return self._opened(login or self._endpoint.credentials)
+        except AccessDenied as denied:
+            if login is None:
+                self._end = denied  # the password was changed meanwhile: never try the old one again
+            raise
+
+    def _opened(self, login: Credentials) -> Session:
         if not login.username and not login.password:
             # Nothing is sent: a BMC may count it as a wrong password.
             seen, advice = "no user name was given", "IPMI tells strangers nothing: name the credentials"
@@ -131,17 +139,16 @@ class KeptSession:
 
     def _live(self) -> Session:
         """The session, logged in anew when there is none or it has been idle for too long."""
-        if self._end is not None:
-            raise self._end.with_traceback(None)
+        self._check()
         if self._session is not None and self._clock() - self._used > _IDLE_LIMIT:
             self._hang_up()
         if self._session is None:
-            try:
-                self._session, self._used = self.log_in(), self._clock()
-            except AccessDenied as denied:
-                self._end = denied  # the password was changed meanwhile: never try the old one again
-                raise
+            self._session, self._used = self.log_in(), self._clock()
         return self._session
+
+    def _check(self) -> None:
+        if self._end is not None:
+            raise self._end.with_traceback(None)
 
     def _hang_up(self) -> None:
         if self._session is not None:

@@ -1,7 +1,8 @@
 """A BMC on 127.0.0.1 made of pyghmi's own server, in a process of its own; it remembers what was done to it.
 
 Prints its port, then answers every line on standard input with its state as JSON; ends with standard input.
-`argv`: a JSON object {password, identity: bool, codes: {"netfn.command": completion code}, faults: [names]}.
+`argv`: a JSON object {password, identity: bool, faults: [names],
+codes: {"netfn.command": completion code}, answers: {"netfn.command": data}}.
 """
 
 from __future__ import annotations
@@ -91,6 +92,9 @@ class Peer(bmc.Bmc):
         code = WISHES["codes"].get(f"{request['netfn']}.{request['command']}")
         if code is not None:
             return session.send_ipmi_response(code=code)
+        answer = WISHES["answers"].get(f"{request['netfn']}.{request['command']}")
+        if answer is not None:
+            return session.send_ipmi_response(data=answer)
         return super().handle_raw_request(request, session)
 
 

@@ -99,9 +99,9 @@ def commands() -> str:
         if kind:
             number = record[7]
             lines.append(f"sensor_add 0x20 0 {number} {kind}")
-            lines.append(
-                f"sensor_set_event_support 0x20 0 {number} enable scanning per-state" + " 000000000000000" * 4
-            )
+            scanned = "no-scanning" if value is None and kind.endswith("0x01") else "scanning"
+            masks = " 000000000000000" * 4
+            lines.append(f"sensor_set_event_support 0x20 0 {number} enable {scanned} per-state{masks}")
             if kind.endswith("0x01"):
                 lines.append(f"sensor_set_threshold 0x20 0 {number} settable 000000 0 0 0 0 0 0")
             if value is not None:

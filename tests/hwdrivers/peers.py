@@ -54,10 +54,24 @@ def running(scheme: str, script: str, wishes: dict[str, Any]) -> Iterator[Peer]:
 
 
 def ipmi_peer(
-    *, identity: bool = False, codes: dict[str, int] | None = None, faults: tuple[str, ...] = ()
+    *,
+    identity: bool = False,
+    codes: dict[str, int] | None = None,
+    answers: dict[str, list[int]] | None = None,
+    faults: tuple[str, ...] = (),
 ) -> Any:
-    wishes = {"password": PASSWORD, "identity": identity, "codes": codes or {}, "faults": faults}
+    wishes = {
+        "password": PASSWORD,
+        "identity": identity,
+        "codes": codes or {},
+        "answers": answers or {},
+        "faults": faults,
+    }
     return running("ipmi", "ipmi_peer.py", wishes)
+
+
+def virtualbmc_peer() -> Any:
+    return running("ipmi", "virtualbmc_peer.py", {"password": PASSWORD})
 
 
 def ipmi_sim_peer(folder: Path, *, serial: int | None = None) -> Any:

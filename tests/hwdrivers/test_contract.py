@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import shutil
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peers import PASSWORD, endpoint, ipmi_peer, sushy_tools_peer, tree_peer
+from peers import PASSWORD, endpoint, ipmi_peer, ipmi_sim_peer, sushy_tools_peer, tree_peer, virtualbmc_peer
 from stopped_clock import StoppedClock
 
 from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import BMC, BootDevice, BootMode, Endpoint, PowerAction, PowerState
 from hwdrivers.connect import connect
 from hwdrivers.credentials import Credentials, Secret
-from hwdrivers.errors import AccessDenied, BMCError, Unreachable
+from hwdrivers.errors import AccessDenied, BMCError, Unreachable, Unsupported
 from hwdrivers.fake import FakeBMC, Fault
+from hwdrivers.interfaces import Ability, Health, Interface, LogEntry, Sensor
+from hwdrivers.inventory import Inventory
+from hwdrivers.offers import ATTRIBUTES, offered
 from hwdrivers.power import PowerStuck, ensure_power, power_cycle, shut_down
 
 
@@ -64,6 +68,30 @@ def _ipmi(folder: Path, faults: tuple[str, ...]) -> Iterator[Bench]:
 
 
 @contextmanager
+def _virtualbmc(folder: Path, faults: tuple[str, ...]) -> Iterator[Bench]:
+    for library in ("virtualbmc", "libvirt"):
+        if importlib.util.find_spec(library) is None:
+            pytest.skip(f"{library} is not installed: pip install -e .[lab]")
+    if faults:
+        pytest.skip("virtualbmc cannot be told to fail")
+    with virtualbmc_peer() as peer:
+        boot = {BootDevice.PXE: "network", BootDevice.DISK: "hd", BootDevice.CDROM: "cdrom"}
+        yield Bench(peer.address, connect, peer.state, boot)
+
+
+@contextmanager
+def _ipmi_sim(folder: Path, faults: tuple[str, ...]) -> Iterator[Bench]:
+    if shutil.which("ipmi_sim") is None:
+        pytest.skip("ipmi_sim is not installed: Debian's package openipmi has it")
+    if faults:
+        pytest.skip("ipmi_sim cannot be told to fail")
+    with ipmi_sim_peer(folder) as peer:
+        # It knows no disk, and names the number that means a disk "default".
+        boot = {BootDevice.PXE: "pxe", BootDevice.DISK: "default", BootDevice.CDROM: "cdrom"}
+        yield Bench(peer.address, connect, peer.state, boot)
+
+
+@contextmanager
 def _sushy_tools(folder: Path, faults: tuple[str, ...]) -> Iterator[Bench]:
     if importlib.util.find_spec("sushy_tools") is None:
         pytest.skip("sushy-tools is not installed: pip install -e .[lab]")
@@ -87,7 +115,14 @@ def _recorded(folder: Path, faults: tuple[str, ...]) -> Iterator[Bench]:
         yield Bench(peer.address, connect, state, {**_REDFISH_BOOT, BootDevice.CDROM: "UsbCd"})
 
 
-_KINDS = {"fake": _fake, "ipmi": _ipmi, "redfish-sushy-tools": _sushy_tools, "redfish-recorded": _recorded}
+_KINDS = {
+    "fake": _fake,
+    "ipmi": _ipmi,
+    "ipmi-virtualbmc": _virtualbmc,
+    "ipmi-sim": _ipmi_sim,
+    "redfish-sushy-tools": _sushy_tools,
+    "redfish-recorded": _recorded,
+}
 
 
 @pytest.fixture(params=_KINDS)
@@ -147,6 +182,7 @@ def test_the_boot_device_is_set_in_the_world(bench: Bench, device: BootDevice) -
     bmc.set_boot_device(device)
     bmc.set_boot_device(device)
     assert bench.state()["boot"] == bench.boot_names[device]
+    assert bmc.boot_device() in (device, None)
     bmc.close()
 
 
@@ -232,3 +268,115 @@ def test_nobody_there_and_nothing_left_behind(bench: Bench) -> None:
     with pytest.raises(Unreachable) as caught:
         bench.connect(endpoint(address))
     assert caught.value.retryable
+
+
+# What reads each interface, for one who wants to know whether it is there.
+_READS: dict[Interface, Callable[[Any], object]] = {
+    Interface.SENSORS: lambda sensors: sensors.read(),
+    Interface.EVENT_LOG: lambda log: log.entries(),
+    Interface.LED: lambda led: led.lit(),
+    Interface.MEDIA: lambda media: media.slots(),
+    Interface.BIOS: lambda bios: bios.settings(),
+    Interface.SECURE_BOOT: lambda secure_boot: secure_boot.enabled(),
+    Interface.RAID: lambda raid: raid.controllers(),
+    Interface.FIRMWARE: lambda firmware: firmware.components(),
+    Interface.ACCOUNTS: lambda accounts: accounts.all(),
+    Interface.CONSOLE: lambda console: console.open().close(),
+}
+
+
+def lacking_in_words(bmc: BMC, name: Interface) -> bool:
+    """Whether the BMC has no such interface; then asserts that it is told why, in both ways."""
+    interface, ability = getattr(bmc, ATTRIBUTES[name]), bmc.abilities()[name]
+    if interface is None:
+        assert not ability.supported
+        with pytest.raises(Unsupported, match=f"cannot use its {name}: .+; .+"):
+            offered(bmc.address, name, interface)
+    if not ability.supported:
+        assert ability.detail
+    return not ability.supported
+
+
+def test_abilities_name_every_interface(bench: Bench) -> None:
+    bmc = bench.open()
+    abilities = bmc.abilities()
+    assert set(abilities) == set(Interface)
+    assert all(isinstance(ability, Ability) for ability in abilities.values())
+    assert abilities[Interface.POWER].supported
+    assert bmc.power_state() is PowerState.OFF  # asking changed nothing
+    bmc.close()
+
+
+def test_what_is_said_to_be_there_can_be_read(bench: Bench) -> None:
+    bmc = bench.open()
+    for name, read in _READS.items():
+        interface = getattr(bmc, ATTRIBUTES[name])
+        if not lacking_in_words(bmc, name):
+            read(interface)
+        elif interface is not None:
+            try:
+                assert not read(interface)
+            except Unsupported as error:
+                assert str(bmc.address) in str(error)
+    assert bmc.power_state() is PowerState.OFF
+    bmc.close()
+
+
+def test_sensors_are_typed(bench: Bench) -> None:
+    bmc = bench.open()
+    if not lacking_in_words(bmc, Interface.SENSORS):
+        assert bmc.sensors is not None
+        for sensor in bmc.sensors.read():
+            assert isinstance(sensor, Sensor)
+            assert sensor.name.strip() == sensor.name != ""
+            for number in (sensor.value, sensor.low_critical, sensor.high_critical):
+                assert number is None or isinstance(number, int | float)
+            assert sensor.value is None or sensor.unit != ""
+            assert sensor.health is None or isinstance(sensor.health, Health)
+    bmc.close()
+
+
+def test_the_event_log_is_read_and_cleared(bench: Bench) -> None:
+    bmc = bench.open()
+    if not lacking_in_words(bmc, Interface.EVENT_LOG):
+        assert bmc.event_log is not None
+        before = bmc.event_log.entries()
+        assert all(isinstance(entry, LogEntry) and entry.message for entry in before)
+        assert all(entry.at is None or entry.at.tzinfo is not None for entry in before)
+        bmc.event_log.clear()
+        after = {entry.message for entry in bmc.event_log.entries()}
+        assert len(after) <= 1  # some write down that they were cleared
+    bmc.close()
+
+
+def test_the_led_is_switched_and_read_back(bench: Bench) -> None:
+    bmc = bench.open()
+    if not lacking_in_words(bmc, Interface.LED):
+        assert bmc.led is not None
+        for on in (True, False, False):
+            try:
+                bmc.led.set(on)
+            except Unsupported:
+                assert "not told whether" in bmc.abilities()[Interface.LED].detail
+            else:
+                assert bmc.led.lit() in (on, None)
+    bmc.close()
+
+
+def test_an_inventory_can_be_kept(bench: Bench) -> None:
+    bmc = bench.open()
+    inventory = bmc.inventory()
+    assert Inventory.from_dict(inventory.to_dict()) == inventory
+    identity = bmc.identify()
+    assert (inventory.serial, inventory.uuid) == (identity.serial, identity.uuid)
+    bmc.close()
+
+
+def test_interfaces_end_with_their_conversation(bench: Bench) -> None:
+    bmc = bench.open()
+    interfaces = {name: getattr(bmc, ATTRIBUTES[name]) for name in _READS}
+    bmc.close()
+    for name, interface in interfaces.items():
+        if interface is not None:
+            with pytest.raises(BMCError, match="closed here"):
+                _READS[name](interface)
