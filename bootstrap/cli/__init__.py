@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bootstrap.cli import (
+    bmc,
     credentials,
     discover,
     events,
@@ -49,7 +50,7 @@ def main(
 
 for command in (init, discover, plan, events, handoff, report):
     command.register(app)
-for group in (credentials, image, lifecycle, node, profiles, rollout, seed):
+for group in (bmc, credentials, image, lifecycle, node, profiles, rollout, seed):
     app.add_typer(group.app, name=group.__name__.rsplit(".", 1)[-1])
 for plugin in entry_points(group="undercloud.commands"):
     app.add_typer(plugin.load(), name=plugin.name)

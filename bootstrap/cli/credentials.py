@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bootstrap.cli.console import CommandError, Format, Output, client, out, show
+from bootstrap.cli.password_file import read_password
 
 app = typer.Typer(help="Named BMC log-ins.", no_args_is_help=True)
 
@@ -34,7 +34,7 @@ def add(
         raise CommandError(f"--ca-file {ca_file}: there is no such file")
     body = {
         "username": username,
-        "password": _password(password_file),
+        "password": read_password(password_file),
         "verify_tls": not insecure,
         "ca_file": str(ca_file.absolute()) if ca_file else None,
     }
@@ -48,26 +48,3 @@ def list_credentials(ctx: typer.Context, output: Output = Format.TABLE) -> None:
     rows = client(ctx).get("/credentials")
     show(rows, {"name": "NAME", "username": "USER", "verify_tls": "VERIFIES TLS"}, output)
 
-
-def _password(file: Path | None) -> str:
-    if file is None:
-        password = typer.prompt("Password", hide_input=True)
-    elif str(file) == "-":
-        password = sys.stdin.readline()
-    else:
-        password = _content(file)
-    password = password.strip("\r\n")
-    if not password:
-        raise CommandError("the password is empty; nothing was stored")
-    if "\n" in password:
-        raise CommandError(f"{file} has several lines; the password alone must stand there")
-    return str(password)
-
-
-def _content(file: Path) -> str:
-    try:
-        return file.read_text()
-    except UnicodeDecodeError:  # not chained: its text would show the bytes
-        raise CommandError(f"--password-file {file}: it is no text") from None
-    except OSError as error:
-        raise CommandError(f"--password-file {file}: {error.strerror}") from error

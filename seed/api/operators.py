@@ -14,6 +14,7 @@ from hwdrivers.targets import RangeError
 from profiles.document import DocumentError
 from pxe.images import ImageError
 from seed.api import (
+    bmcs,
     conduct,
     consoles,
     credentials,
@@ -55,6 +56,7 @@ def create(context: Context) -> FastAPI:
     """The application that listens on the seed's local socket."""
     app = FastAPI(title="undercloud", version="1")
     for module in (
+        bmcs,
         *(nodes, flags, verbs, runs, plans, credentials, profiles, discoveries),
         *(operations, consoles, conduct),
     ):
