@@ -29,7 +29,7 @@ def password_file(tmp_path: Path, fleet: Simulation) -> Path:
 
 @contextmanager
 def system(fleet: Simulation, address: str) -> Iterator[Any]:
-    """The only system there, by sushy; logged out at the end (sushy does it when it is collected, too late)."""
+    """The only system there, by sushy; logged out at the end (sushy does so when it is collected: late)."""
     url = fleet.redfish(address).removeprefix("redfish+")
     service = sushy.Sushy(url, username="admin", password=fleet.settings.password, verify=False)
     yield service.get_system("/redfish/v1/Systems/1")

@@ -22,6 +22,7 @@ class Machine:
         "done",
         "faults",
         "forgiven",
+        "guid",
         "led",
         "locked_until",
         "logins",
@@ -46,6 +47,7 @@ class Machine:
         self.number = number
         # struct in_pktinfo {interface, source address, destination}: whom an answer comes from (ip(7)).
         self.ancillary = bytes(4) + number.to_bytes(4, "big") + bytes(4)
+        self.guid = b""  # once it was asked for
         self.passwords = passwords  # shared by all until one of them is changed here
         self.power = power
         self.power_next: tuple[float, bool] | None = None

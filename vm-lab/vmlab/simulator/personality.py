@@ -45,7 +45,9 @@ class Personality:
 
     def guid(self, machine: Machine) -> bytes:
         """As SMBIOS writes it (the first three fields with the lowest byte first), like most BMCs do."""
-        return uuid.UUID(self.uuid(machine)).bytes_le
+        if not machine.guid:
+            machine.guid = uuid.UUID(self.uuid(machine)).bytes_le
+        return machine.guid
 
     def uuid(self, machine: Machine) -> str:
         return own_uuid(str(self.system.get("UUID")), machine)

@@ -87,11 +87,13 @@ class IPMI:
         suite = SUITES.get(proposed)  # type: ignore[arg-type]
         if suite is None or suite.number not in self._personality.ipmi.suites:
             return _refused(wire.OPEN_RESPONSE, payload[0], _NO_SUITE, console)
-        if not self._makes_room(machine):
-            return _refused(wire.OPEN_RESPONSE, payload[0], _NO_RESOURCES, console)
-        session = Session(machine, suite, next(self._ids) & 0xFFFFFFFF, console, peer)
+        session = _half_open(machine, console, peer)
+        if session is None:
+            if not self._makes_room(machine):
+                return _refused(wire.OPEN_RESPONSE, payload[0], _NO_RESOURCES, console)
+            session = Session(machine, suite, next(self._ids) & 0xFFFFFFFF, console, peer)
+            machine.sessions.append(session)
         session.last = self._fleet.now()
-        machine.sessions.append(session)
         chosen = b"%c\x00\x00\x08%c\x00\x00\x00"
         agreed = b"".join(chosen % pair for pair in ((0, suite.authentication), (1, suite.integrity), (2, 1)))
         answer = head + session.id.to_bytes(4, "little") + agreed
@@ -121,7 +123,8 @@ class IPMI:
             if heard:
                 machine.login_ends(right=False)
             return _refused(wire.RAKP2, payload[0], _BAD_NAME, session.console)
-        session.challenge(payload[8:24], payload[24], user)
+        if session.console_random != payload[8:24]:
+            session.challenge(payload[8:24], payload[24], user)
         guid = self._personality.guid(machine)
         answer = session.bmc_random + guid + session.rakp2_code(key, guid)
         return wire.rmcp_plus(wire.RAKP2, 0, 0, bytes((payload[0], 0, 0, 0)) + session.console + answer)
@@ -172,6 +175,15 @@ def _of(machine: Machine, number: bytes) -> Session | None:
     wanted = int.from_bytes(number, "little")
     for session in machine.sessions:
         if session.id == wanted:
+            found: Session = session
+            return found
+    return None
+
+
+def _half_open(machine: Machine, console: bytes, peer: Any) -> Session | None:
+    """The one that this client asked for before: it has not heard our answer."""
+    for session in machine.sessions:
+        if not session.open and session.console == console and session.peer == peer:
             found: Session = session
             return found
     return None

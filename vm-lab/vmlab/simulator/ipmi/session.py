@@ -101,7 +101,8 @@ class Session:
         # One context for all packets, the chaining of CBC is done here: making a context costs ten times
         # as much as the one or two blocks of a packet.
         self._encrypt, self._decrypt = cipher.encryptor(), cipher.decryptor()
-        self.open = True
+        if not self.open:  # else the console has not heard our answer
+            self.open, self.sequence, self.highest, self.seen = True, 0, 0, 0
         told = self.console_random + self.id.to_bytes(4, "little") + guid
         return hmac.digest(self.sik, told, digest)[: self.suite.code]
 
