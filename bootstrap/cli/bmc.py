@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bootstrap.cli import bmc_stats
 from bootstrap.cli.bmc_view import show_bmc
 from bootstrap.cli.console import CommandError, Format, Output, client, err, show, show_json
 from bootstrap.cli.password_file import read_password
@@ -154,3 +155,6 @@ def _show_stranger(where: BMCAddress, output: Format) -> None:
         show_json({"address": str(where), "answers": found})
     elif found:
         show(found, STRANGER, output)
+
+
+bmc_stats.register(app)

@@ -58,7 +58,7 @@ def _pairs(system: Part) -> None:
         "CPU": _words(cpu["model"], cpu["architecture"], cpu["count"] and f"{cpu['count']} threads"),
         "Memory": _mib(parts["memory_mib"]),
         "Persistent memory": _mib(parts["persistent_memory_mib"]),
-        **_abilities(system["abilities"]),
+        **abilities(system["abilities"]),
     }
     for name, value in rows.items():
         if value:
@@ -66,11 +66,10 @@ def _pairs(system: Part) -> None:
     out.print(grid, markup=False)
 
 
-def _abilities(abilities: Mapping[str, Part]) -> dict[str, str]:
-    can = [name for name, ability in abilities.items() if ability["supported"]]
-    cannot = [
-        f"{n} ({a['detail']})" if a["detail"] else n for n, a in abilities.items() if not a["supported"]
-    ]
+def abilities(told: Mapping[str, Part]) -> dict[str, str]:
+    """What a BMC can do, and what not and why, each in one line."""
+    can = [name for name, ability in told.items() if ability["supported"]]
+    cannot = [f"{n} ({a['detail']})" if a["detail"] else n for n, a in told.items() if not a["supported"]]
     return {"Can": ", ".join(can), "Cannot": "; ".join(cannot)}
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bootstrap.cli import (
+    bmc_stats,
     history,
     node_bmc_bios,
     node_bmc_boot,
@@ -132,3 +133,4 @@ for commands in (node_bmc_boot, node_bmc_console, node_bmc_health, node_bmc_led)
     commands.register(app)
 for group in (node_bmc_power, node_bmc_media, node_bmc_bios, node_bmc_firmware, node_bmc_raid):
     app.add_typer(group.app, name=group.__name__.rpartition("_")[2])
+app.add_typer(bmc_stats.app, name="bmc")

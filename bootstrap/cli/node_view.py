@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from bootstrap.cli.bmc_view import abilities
 from bootstrap.cli.console import text
 
 FLAGS = ("maintenance", "fault", "protected", "retired")
@@ -14,7 +15,7 @@ MORE = {"address": "ADDRESS", "serial": "SERIAL", "last_error": "LAST ERROR"}
 # Told together with what they belong to.
 _TOLD = {
     *("maintenance_reason", "maintenance_by", "retired_reason", "protected_reason"),
-    *("expected_power", "inventory", "run", "evidence", *FLAGS),
+    *("expected_power", "inventory", "run", "evidence", "abilities", *FLAGS),
 }
 
 
@@ -61,6 +62,9 @@ def lines(node: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for flag in FLAGS:
         if node[flag]:
             yield flag, _flag(node, flag)
+    for name, what in abilities(node["abilities"] or {}).items():
+        if what:
+            yield name.lower(), what
     if node["run"]:
         yield "run", _run(node["run"])
     if node.get("evidence"):
