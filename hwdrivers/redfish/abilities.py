@@ -21,13 +21,21 @@ def find_abilities(driver: Offers, system: System) -> tuple[Mapping[Interface, A
     """Every interface, and whether that will stay so: False when the BMC could not be asked. Never raises."""
     found: dict[Interface, Ability] = {}
     lasting = True
-    for interface in Interface:
-        try:
-            found[interface] = _ability(driver, system, interface)
-        except BMCError as error:
-            lasting = lasting and not error.retryable
-            found[interface] = Ability(False, _why(error))
+    try:
+        with system.talking("see what it can do"):
+            for interface in Interface:
+                found[interface], stays = _found(driver, system, interface)
+                lasting = lasting and stays
+    except BMCError as error:  # closed
+        return dict.fromkeys(Interface, Ability(False, _why(error))), False
     return found, lasting
+
+
+def _found(driver: Offers, system: System, interface: Interface) -> tuple[Ability, bool]:
+    try:
+        return _ability(driver, system, interface), True
+    except BMCError as error:
+        return Ability(False, _why(error)), not error.retryable
 
 
 def _ability(driver: Offers, system: System, interface: Interface) -> Ability:
@@ -61,5 +69,5 @@ def _console(system: System) -> Ability:
 
 
 def _why(error: BMCError) -> str:
-    """What was seen, without the address and the action before it."""
-    return str(error).partition(": cannot ")[2].partition(": ")[2] or str(error)
+    """What was seen, without the address and the action before it, and the advice after it."""
+    return str(error).partition(": cannot ")[2].partition(": ")[2].rpartition("; ")[0] or str(error)

@@ -130,6 +130,7 @@ class Connector(sushy_connector.Connector):  # type: ignore[misc]
             paced.mount("https://", _AnyTLS())
         self._session: Any = paced
         self.last: requests.Response | None = None
+        self.changes = 0  # requests that may have changed something
         self._address = endpoint.address
         self._basic_refused = False
 
@@ -147,6 +148,7 @@ class Connector(sushy_connector.Connector):  # type: ignore[misc]
 
     def _remember(self, response: requests.Response) -> None:
         self.last = response
+        self.changes += response.request.method != "GET"
         self._basic_refused = response.status_code == 401 and self._session.auth is not None
 
     def _op(self, *args: Any, **more: Any) -> Any:

@@ -21,14 +21,27 @@ _EXPAND = "?$expand=.($levels=1)"
 
 
 class Documents:
-    """The documents of one service; all may raise sushy's errors, none is kept."""
+    """The documents of one service; all may raise sushy's errors. What was read is kept until `look_anew`."""
 
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
         self.expands = False
+        self._kept: dict[str, tuple[Document, str | None]] = {}
+        self._kept_since = 0
+
+    def look_anew(self) -> None:
+        self._kept.clear()
+        self._kept_since = self._connector.changes
 
     def read(self, path: str) -> tuple[Document, str | None]:
         """A document that must be there, and its ETag."""
+        if self._connector.changes != self._kept_since:
+            self.look_anew()
+        if path not in self._kept:
+            self._kept[path] = self._fetch(path)
+        return self._kept[path]
+
+    def _fetch(self, path: str) -> tuple[Document, str | None]:
         response = self._connector.get(path)
         document = response.json()
         if not isinstance(document, dict):

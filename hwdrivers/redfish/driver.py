@@ -100,11 +100,9 @@ class Redfish(Offers):
         return power_told(self.address, document)
 
     def request_power(self, action: PowerAction) -> None:
-        wanted: PowerAction | None = action
-        if action is not PowerAction.ON:
-            wanted = fitting(action, self.power_state())
-        if wanted is not None:
-            with self._system.talking(f"ask for power {wanted}"):
+        with self._system.talking(f"ask for power {action}"):
+            wanted = action if action is PowerAction.ON else fitting(action, self.power_state())
+            if wanted is not None:
                 self._reset(wanted)
 
     def set_boot_device(self, device: BootDevice, mode: BootMode | None = None) -> None:
@@ -139,9 +137,8 @@ class Redfish(Offers):
         """Found once; asked again where the BMC was not to be asked just now."""
         if self._abilities is None:
             found, lasting = find_abilities(self, self._system)
-            if not lasting:
-                return found
-            self._abilities = found
+            self._abilities = found if lasting else None
+            return found
         return self._abilities
 
     def close(self) -> None:

@@ -39,7 +39,9 @@ class RedfishEventLog:
 
     def ability(self) -> Ability:
         with self._system.talking("look for an event log"):
-            names = [told(log.get("Name")) or told(log.get("Id")) or "log" for _, log in self._logs()]
+            names = dict.fromkeys(
+                told(log.get("Name")) or told(log.get("Id")) or "log" for _, log in self._logs()
+            )
         return Ability(bool(names), ", ".join(names) or "neither its system nor its manager has one")
 
     def _logs(self) -> Iterator[tuple[str, Document]]:

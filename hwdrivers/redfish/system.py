@@ -28,19 +28,29 @@ class System:
         self._endpoint = endpoint
         self._pace = pace
         self._closed = False
+        self._talks = 0  # one inside the other
         self._quirks: dict[Quirk, str] | None = None
         self.service = join(endpoint, timeout)
         self.documents = Documents(self.service.connector)
 
     @contextlib.contextmanager
     def talking(self, action: str) -> Iterator[None]:
-        """One call at a time, at the caller's pace, and sushy's errors turned into ours."""
+        """One call at a time, at the caller's pace, with sushy's errors turned into ours.
+
+        The outermost begins with a fresh look; within it a document is asked for once, until we change one.
+        """
         with self.service.lock:
             if self._closed:
                 raise BMCError.at(self.address, action, "the session was closed here", "connect again")
+            if self._talks == 0:
+                self.documents.look_anew()
+            self._talks += 1
             self.service.connector.session.pace = self._pace
-            with translated(self.address, action):
-                yield
+            try:
+                with translated(self.address, action):
+                    yield
+            finally:
+                self._talks -= 1
 
     def log_in(self) -> None:
         self.service.log_in()

@@ -1,4 +1,4 @@
-"""Recorded trees with values of other types, or without them: the driver may only answer or raise BMCError."""
+"""Recorded trees with values of other types, or without them: the driver answers, or raises BMCError."""
 
 from __future__ import annotations
 
