@@ -5,54 +5,52 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from hwdrivers.inventory import Enclosure, PowerSupply
-from hwdrivers.redfish.inventory.found import Found, keys_of, merged
+from hwdrivers.redfish.inventory.found import Found, keys_of, list_of, merged
 from hwdrivers.redfish.inventory.resource import Resource, labelled
 
 
 def chassis_of(
-    system: Resource, every: Sequence[Resource], *, alone: bool
+    system: Resource, systems: Sequence[Resource], every: Sequence[Resource]
 ) -> tuple[list[Resource], list[Resource]]:
-    """Those that hold this system and its parts alone, and those around them that hold others as well.
+    """The chassis that hold this system and its parts alone, and those around it that others have as well.
 
-    A blade is in an enclosure, whose power supplies feed it; the enclosure's other blades are not its parts.
-    Where the service has one system (`alone`), every chassis is its own.
+    A blade is in an enclosure, whose power supplies feed it; the enclosure's other blades are no parts of it.
+    What is in no system's chassis (shelves, or HPE Cray EX, which links nothing) is around all of them.
     """
-    if alone:
+    if len(systems) <= 1:
         return list(every), []
-    by_path = {item.path: item for item in every}
-    own = {item.path: item for item in system.links("Links", "Chassis") if _shared_by(item) <= {system.path}}
-    own |= {path: item for path, item in by_path.items() if _shared_by(item) == {system.path}}
-    _add_contained(own, by_path, system.path)
-    around: dict[str, Resource] = {}
-    for item in [*own.values(), *system.links("Links", "Chassis")]:
-        _climb(item, own, around)
-    return list(own.values()), list(around.values())
+    owners = _owners(systems, every)
+    own = [item for item in every if owners[item.path] == {system.path}]
+    inside = {item.path for item in own}
+    around = [item for item in every if item.path not in inside and _is_around(item, inside, owners, system)]
+    return own, around
 
 
-def _shared_by(item: Resource) -> set[str]:
-    return set(item.paths("Links", "ComputerSystems"))
+def _owners(systems: Sequence[Resource], every: Sequence[Resource]) -> dict[str, set[str]]:
+    """For each chassis the systems that it names, or that name it, else those of what contains it."""
+    named = {item.path: set(item.paths("Links", "ComputerSystems")) for item in every}
+    for system in systems:
+        for path in system.paths("Links", "Chassis"):
+            named.setdefault(path, set()).add(system.path)
+        for item in every:
+            if item.id == system.id and not named[item.path]:
+                named[item.path].add(system.path)
+    outer = {path: item.path for item in every for path in item.paths("Links", "Contains")}
+    outer |= {item.path: path for item in every for path in item.paths("Links", "ContainedBy")}
+    return {item.path: _inherited(item.path, named, outer) for item in every}
 
 
-def _add_contained(own: dict[str, Resource], by_path: dict[str, Resource], system: str) -> None:
-    """Parts name what contains them (ContainedBy), or are named (Contains); services tell one or both."""
-    waiting = list(own.values())
-    while waiting:
-        outer = waiting.pop()
-        named = set(outer.paths("Links", "Contains"))
-        for path, item in by_path.items():
-            inside = path in named or outer.path in item.paths("Links", "ContainedBy")
-            if inside and path not in own and _shared_by(item) <= {system}:
-                own[path] = item
-                waiting.append(item)
+def _inherited(path: str, named: dict[str, set[str]], outer: dict[str, str]) -> set[str]:
+    seen: set[str] = set()
+    while not named.get(path) and path in outer and path not in seen:
+        seen.add(path)
+        path = outer[path]
+    return named.get(path, set())
 
 
-def _climb(item: Resource, own: dict[str, Resource], around: dict[str, Resource]) -> None:
-    while item and item.path not in around:
-        if item.path not in own:
-            around[item.path] = item
-        item = item.link("Links", "ContainedBy")
-        if item.path in own:
-            return
+def _is_around(item: Resource, own: set[str], owners: dict[str, set[str]], system: Resource) -> bool:
+    mine = owners[item.path]
+    return not mine or system.path in mine or bool(own & set(item.paths("Links", "Contains")))
 
 
 def read_enclosures(chassis: Iterable[Resource]) -> list[Enclosure]:
@@ -83,7 +81,7 @@ def read_power_supplies(chassis: Iterable[Resource]) -> list[PowerSupply]:
             "PowerSupplies"
         )
         named = [(name, item) for name, item in labelled(items) if item.present and _tells(item)]
-        found += [Found(_power_supply(name, item), keys_of(item)) for name, item in named]
+        found += [Found(_power_supply(name, item), keys_of(item), list_of(item)) for name, item in named]
     return [item.part for item in merged(found)]
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from hwdrivers.inventory import Device, Processor
-from hwdrivers.redfish.inventory.found import Found, keys_of
+from hwdrivers.redfish.inventory.found import Found, keys_of, list_of
 from hwdrivers.redfish.inventory.network import Adapter
 from hwdrivers.redfish.inventory.resource import Resource, labelled
 from hwdrivers.redfish.inventory.twins import Told
@@ -27,6 +27,19 @@ _WORDS = (
 )
 _NO_ACCELERATOR = re.compile(r"nv ?switch|hgx .*\d+ gpu|nvlink", re.I)
 _ACCELERATORS = {"GPU", "FPGA", "DSP", "Accelerator", "SmartNIC"}
+# pci-ids.ucw.cz: for devices of which AMI's BMCs tell the numbers alone.
+_PCI_VENDORS: Mapping[int | None, str] = {
+    **{
+        0x1002: "AMD",
+        0x1022: "AMD",
+        0x10DE: "NVIDIA",
+        0x8086: "Intel",
+        0x15B3: "Mellanox",
+        0x14E4: "Broadcom",
+    },
+    **{0x1000: "Broadcom", 0x144D: "Samsung", 0x1E0F: "KIOXIA", 0x1344: "Micron", 0x1C5C: "SK hynix"},
+    **{0x1A03: "ASPEED", 0x102B: "Matrox", 0x10EE: "Xilinx", 0x1172: "Altera", 0x1DD8: "Pensando"},
+}
 # Vendors whose display controllers compute; the others (ASPEED, Matrox) are the BMC's own.
 _GPU_VENDORS = {0x10DE, 0x1002}
 # PCI Code and ID Assignment Specification, the first byte of ClassCode.
@@ -53,7 +66,7 @@ def read_devices(system: Resource, chassis: Iterable[Resource], told: Told) -> l
     for name, item, keys in _listed(system, chassis):
         device = None if keys & told.keys or not item.present else _device(name, item)
         if device is not None and not told.has(device):
-            found.append(Found(device, keys))
+            found.append(Found(device, keys, list_of(item)))
     return found
 
 
@@ -76,7 +89,7 @@ def read_graphics(system: Resource) -> list[Found[Device]]:
     """GraphicsControllers: mostly the BMC's own."""
     named = labelled(system.members("GraphicsControllers"))
     return [
-        Found(_described(name, "GraphicsController", item), _keys(item))
+        Found(_described(name, "GraphicsController", item), _keys(item), list_of(item))
         for name, item in named
         if item.present
     ]
@@ -87,7 +100,7 @@ def read_hpe_devices(chassis: Iterable[Resource]) -> list[Found[Device]]:
     items = [item for place in chassis for item in place.members("Oem", "Hpe", "Links", "Devices")]
     gpus = [item for item in items if item.present and item.value("DeviceType") == "GPU"]
     return [
-        Found(_described(name, _kind_of(_text(item), "GPU"), item), _keys(item))
+        Found(_described(name, _kind_of(_text(item), "GPU"), item), _keys(item), list_of(item))
         for name, item in labelled(gpus, "Location")
     ]
 
@@ -96,13 +109,12 @@ def is_accelerator(device: Device) -> bool:
     return device.kind in _ACCELERATORS
 
 
-def smart_nic(adapter: Adapter) -> bool:
-    """A card that computes by itself: it says so, or has processors."""
+def smart_nic(adapter: Adapter, dpus: Sequence[str]) -> bool:
+    """A card that computes by itself: it says so, has processors, or is in the chassis of a DPU."""
     device = adapter.found.part
-    named = any(
-        _kind_of(word or "", None) == "SmartNIC" for word in (device.model, device.name, device.part_number)
-    )
-    return named or bool(adapter.resource.members("Processors"))
+    words = " ".join(filter(None, (device.model, device.name, device.part_number)))
+    inside = any(adapter.resource.path.startswith(chassis) for chassis in dpus)
+    return inside or _kind_of(words, None) == "SmartNIC" or bool(adapter.resource.members("Processors"))
 
 
 def as_accelerator(found: Found[Device], kind: str = "Accelerator") -> Found[Processor]:
@@ -119,7 +131,7 @@ def as_accelerator(found: Found[Device], kind: str = "Accelerator") -> Found[Pro
         firmware=part.firmware,
         health=part.health,
     )
-    return Found(accelerator, found.keys)
+    return Found(accelerator, found.keys, found.lists)
 
 
 def _keys(item: Resource) -> frozenset[str]:
@@ -142,16 +154,16 @@ def _device(name: str, item: Resource) -> Device | None:
     told = classes or item.text("Manufacturer") or _kind_of(_text(item), None)
     if nameless and (not told or (classes and classes <= _CHIPSET)):
         return None
-    return _described(name, _kind(item, functions), item)
+    vendors = [_PCI_VENDORS.get(_hex(f.value("VendorId"))) for f in functions]
+    return _described(name, _kind(item, functions), item, next(filter(None, vendors), None))
 
 
-def _described(name: str, kind: str | None, item: Resource) -> Device:
+def _described(name: str, kind: str | None, item: Resource, vendor: str | None = None) -> Device:
     return Device(
         name=name,
         kind=kind,
-        vendor=item.text("Manufacturer") or item.text("Oem", "Supermicro", "GPUVendor"),
-        # Lenovo and HPE tell the model in Name, with "N/A" or nothing in Model.
-        model=item.text("Model") or _other_name(item),
+        vendor=item.text("Manufacturer") or item.text("Oem", "Supermicro", "GPUVendor") or vendor,
+        model=_model(item),
         part_number=item.first("ProductPartNumber", "PartNumber"),
         serial=item.text("SerialNumber"),
         firmware=item.text("FirmwareVersion") or item.text("FirmwareVersion", "Current", "VersionString"),
@@ -159,9 +171,12 @@ def _described(name: str, kind: str | None, item: Resource) -> Device:
     )
 
 
-def _other_name(item: Resource) -> str | None:
-    name = item.text("Name")
-    return None if name in (item.text("Manufacturer"), item.text("Id")) else name
+def _model(item: Resource) -> str | None:
+    """Lenovo tells "N/A" in Model, iLO 5 the part number, and both what it is in Name."""
+    model, name = item.text("Model"), item.text("Name")
+    if name in (item.text("Manufacturer"), item.text("Id")):
+        name = None
+    return name or model if model in (None, item.text("PartNumber")) else model
 
 
 def _kind(item: Resource, functions: list[Resource]) -> str | None:

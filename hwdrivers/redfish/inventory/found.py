@@ -13,17 +13,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Found(Generic[T]):
-    """A part, and what tells that another document means the same one."""
+    """A part, what tells that another document means the same one, and the collections that list it."""
 
     part: T
     keys: frozenset[str]
+    lists: frozenset[str] = frozenset()
+
+
+def list_of(resource: Resource) -> frozenset[str]:
+    """The collection that it is a member of."""
+    return frozenset([resource.path.rpartition("/")[0]])
 
 
 def keys_of(resource: Resource, *links: Iterable[str]) -> frozenset[str]:
-    """Its own path, the paths of what it is linked to, and its serial number with its part or model number.
-
-    Not the serial number alone: the two ports' adapters of an NVIDIA GB200 I/O board have the board's.
-    """
+    """Its own path, what it is linked to, and its serial number with its part number or model."""
     paths = {resource.path, *(path for link in links for path in link)}
     # A device is the same as the device that its function belongs to.
     paths |= {path.partition("/PCIeFunctions/")[0] for path in paths}
@@ -36,16 +39,26 @@ def serial_keys(resource: Resource) -> frozenset[str]:
     return frozenset(f"{serial} {other}".lower() for other in beside) if serial else frozenset()
 
 
-def merged(found: Iterable[Found[T]]) -> list[Found[T]]:
-    """In the order of the first mention; what one does not tell, another may."""
+def merged(items: Iterable[Found[T]]) -> list[Found[T]]:
+    """In the order of the first mention; what one does not tell, another may.
+
+    Two members of one collection are two parts, though both may have the serial number of the board that they
+    are on (the adapters of NVIDIA GB200 I/O boards).
+    """
     kept: list[Found[T]] = []
-    for item in found:
-        index = next((i for i, other in enumerate(kept) if other.keys & item.keys), None)
+    for item in items:
+        index = next((i for i, other in enumerate(kept) if _is_same(other, item)), None)
         if index is None:
             kept.append(item)
         else:
-            kept[index] = Found(_filled(kept[index].part, item.part), kept[index].keys | item.keys)
+            other = kept[index]
+            part = _filled(other.part, item.part)
+            kept[index] = Found(part, other.keys | item.keys, other.lists | item.lists)
     return kept
+
+
+def _is_same(one: Found[T], other: Found[T]) -> bool:
+    return bool(one.keys & other.keys) and not one.lists & other.lists
 
 
 def _filled(part: T, other: T) -> T:

@@ -9,13 +9,17 @@ from hwdrivers.mac import normal_mac
 from hwdrivers.redfish.inventory.resource import Resource, labelled
 
 
-def managers_of(system: Resource, every: Sequence[Resource], *, alone: bool) -> list[Resource]:
-    """Those that the system names, and those that name it; all of them where the service has one system."""
-    if alone and every:
-        return list(every)
+def managers_of(system: Resource, systems: Sequence[Resource], every: Sequence[Resource]) -> list[Resource]:
+    """Those that the system names, that name it, or that name no system at all (enclosure managers)."""
+    if len(systems) <= 1:
+        return list(every) or system.links("Links", "ManagedBy")
     named = {item.path: item for item in system.links("Links", "ManagedBy")}
-    naming = {m.path: m for m in every if system.path in m.paths("Links", "ManagerForServers")}
-    return list((named | naming).values())
+    theirs = {path for other in systems for path in other.paths("Links", "ManagedBy")}
+    for item in every:
+        served = item.paths("Links", "ManagerForServers")
+        if system.path in served or (not served and item.path not in theirs):
+            named[item.path] = item
+    return list(named.values())
 
 
 def read_managers(items: Iterable[Resource]) -> list[Manager]:
@@ -33,7 +37,7 @@ def _manager(name: str, item: Resource) -> Manager:
         mac=normal_mac(nic.value("PermanentMACAddress")) or normal_mac(nic.value("MACAddress")),
         ipv4=_address(nic, "IPv4Addresses"),
         ipv6=_address(nic, "IPv6Addresses"),
-        gateway=next(filter(None, (a.text("Gateway") for a in nic.links("IPv4Addresses"))), None),
+        gateway=_told(nic, "IPv4Addresses", "Gateway"),
         vlan=nic.positive("VLAN", "VLANId") if nic.value("VLAN", "VLANEnable") is True else None,
         hostname=nic.first("FQDN", "HostName"),
         health=item.health,
@@ -49,5 +53,10 @@ def _reachable(nic: Resource) -> int:
 
 
 def _address(nic: Resource, name: str) -> str | None:
-    addresses = [item.text("Address") for item in nic.links(name)]
-    return next((a for a in addresses if a and a not in ("0.0.0.0", "::", "::/0")), None)  # noqa: S104
+    return _told(nic, name, "Address")
+
+
+def _told(nic: Resource, name: str, field: str) -> str | None:
+    """The first that is one: 0.0.0.0 and :: are "none" in the words of BMCs."""
+    addresses = [item.text(field) for item in nic.links(name)]
+    return next((a for a in addresses if a and a.strip("0.:/")), None)

@@ -63,10 +63,17 @@ class _Machine:
 
     def __init__(self, root: Resource, system: Resource) -> None:
         self._system = system
-        alone = len(root.members("Systems")) <= 1
+        systems = root.members("Systems")
         every = [item for item in root.members("Chassis") if item.present]
-        self._own, self._around = chassis_of(system, every, alone=alone)
-        self._managers = managers_of(system, root.members("Managers"), alone=alone)
+        self._own, self._around = chassis_of(system, systems, every or system.links("Links", "Chassis"))
+        # The host of a DPU sees the card; the card's own system has it as a plain adapter.
+        self._dpus = [
+            path + "/"
+            for other in systems
+            if other.value("SystemType") == "DPU" and other.path != system.path
+            for path in other.paths("Links", "Chassis")
+        ]
+        self._managers = managers_of(system, systems, root.members("Managers"))
 
     def read(self) -> Inventory:
         system = self._system
@@ -117,8 +124,9 @@ class _Machine:
             for found in read_processors(place)
         ]
         computing = [found for found in (*processors, *inside) if not is_cpu(found.part)]
-        computing += [as_accelerator(a.found, "SmartNIC") for a in adapters if smart_nic(a)]
-        plain = [a.found for a in adapters if not smart_nic(a)]
+        smart = [adapter.found for adapter in adapters if smart_nic(adapter, self._dpus)]
+        computing += [as_accelerator(found, "SmartNIC") for found in smart]
+        plain = [adapter.found for adapter in adapters if adapter.found not in smart]
         told = Told(storage, plain)
         listed = [
             *read_devices(self._system, self._own, told),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hwdrivers.inventory import Controller, Disk, Volume
-from hwdrivers.redfish.inventory.found import Found, keys_of, merged, serial_keys
+from hwdrivers.redfish.inventory.found import Found, keys_of, list_of, merged, serial_keys
 from hwdrivers.redfish.inventory.resource import Resource, labelled
 from hwdrivers.redfish.inventory.smart_storage import read_smart_storage
 from hwdrivers.redfish.inventory.values import drive_bytes, wwn
@@ -17,6 +18,9 @@ _LEVELS = {
     **{"RAID60": "6+0", "RAID01": "0+1", "None": "JBOD", "RawDevice": "JBOD", "NonRedundant": "0"},
     **{"Mirrored": "1", "StripedWithParity": "5", "SpannedMirrors": "1+0", "SpannedStripesWithParity": "5+0"},
 }
+
+# AMI's BMCs list their own virtual drives among the disks of the machine.
+_VIRTUAL_MEDIA = re.compile(r"virtual (cd|dvd|hdisk|floppy|media|usb)", re.I)
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def _drive(name: str, item: Resource, subsystem: Resource | None) -> Found[Disk]
         disk = replace(disk, protocol=spoken.pop() if len(spoken) == 1 else None)
     if disk.rotational is None and disk.protocol == "NVMe":
         disk = replace(disk, rotational=False)
-    return Found(disk, _disk_keys(item))
+    return Found(disk, _disk_keys(item), list_of(item))
 
 
 def _is_there(item: Resource) -> bool:
@@ -70,8 +74,10 @@ def _is_there(item: Resource) -> bool:
     kind = item.value("@odata.type")  # iDRAC 9 lists a backplane among the drives of the chassis
     if isinstance(kind, str) and kind.startswith("#Chassis."):
         return False
+    if _VIRTUAL_MEDIA.search(item.first("Model", "Name") or ""):
+        return False
     told = item.number("CapacityBytes") or item.first("SerialNumber", "Model")
-    return item.present and bool(told or item.value("Status", "State") in ("Enabled", None))
+    return item.present and bool(told or item.value("Status", "State") == "Enabled")
 
 
 def _disk(name: str, item: Resource, controller: str | None) -> Disk:
@@ -124,7 +130,8 @@ def _controllers(subsystem: Resource) -> Iterator[Found[Controller]]:
     items = subsystem.members("Controllers") or subsystem.links("StorageControllers")
     for item in [item for item in items if item.present]:
         several = len(items) > 1
-        yield Found(_controller(f"{subsystem.id} {item.id}" if several else subsystem.id, item), _parts(item))
+        name = f"{subsystem.id} {item.id}" if several else subsystem.id
+        yield Found(_controller(name, item), _parts(item), list_of(item))
 
 
 def _controller(name: str, item: Resource) -> Controller:
@@ -183,8 +190,14 @@ def _unlisted(system: Resource, known: Sequence[Found[Disk]]) -> list[Found[Disk
         if same is not None:
             left.remove(same)
         elif _is_there(item) and (disk.size_bytes or not known):
-            news.append(Found(disk, serial_keys(item)))
+            news.append(Found(_named_nvme(disk), serial_keys(item)))
     return news
+
+
+def _named_nvme(disk: Disk) -> Disk:
+    """SimpleStorage has no protocol; AMI's BMCs tell it in the name ("NVMe_Device0_NSID1")."""
+    nvme = "nvme" in disk.name.lower() and disk.protocol is None
+    return replace(disk, protocol="NVMe", rotational=False) if nvme else disk
 
 
 def _is_same(disk: Disk, device: Disk) -> bool:

@@ -27,8 +27,11 @@ class Told:
         """iDRAC 9 links neither drives nor adapters to their PCIe devices, iLO 5 no controllers."""
         if device.serial in self._serials:
             return True
+        nameless = device.serial is None and device.model is None
         if device.kind == "MassStorageController":
-            return device.model in self._stored
+            return device.model in self._stored or (nameless and bool(self._stored))
+        if device.kind == "NetworkController" and nameless and self._adapters:
+            return True
         alike = device.firmware is not None and (device.vendor, _version(device.firmware)) in self._adapters
         return device.kind == "NetworkController" and device.serial is None and alike
 
