@@ -99,7 +99,7 @@ class Conduct:
             self._overloads += 1
             now = self._time.now()
             self.rate.overloaded(now)
-            self.breaker.failed(f"{seen} after {seconds:.1f} s" if seconds >= 1 else seen, now)
+            self.breaker.failed(self._words(seen), now)
             self.told = False
 
     # -- one call, of a driver or of the sweep ---------------------------------------------------------
@@ -141,7 +141,7 @@ class Conduct:
             if not isinstance(error, _SIGNS):
                 self.breaker.answered()
             elif not counted:
-                self.breaker.failed(_seen(self.address, error), self._time.now())
+                self.breaker.failed(self._words(str(error)), self._time.now())
 
     def _well(self) -> None:
         self.answers += 1
@@ -156,6 +156,10 @@ class Conduct:
         again = f"asked again at {self._at(when, now)}" if when > now else "one caller is trying it now"
         advice = f"{again}; look at its power and network cable. {_RESET}"
         return LeftAlone.at(self.address, "ask it", seen, advice)
+
+    def _words(self, seen: str) -> str:
+        """Without the address, which stands in front of ours already."""
+        return seen.removeprefix(f"{self.address}: ")
 
     def _at(self, then: float, now: float) -> str:
         return clock_time(self._time.today() - now + then)
@@ -260,8 +264,3 @@ def clock_time(at: float) -> str:
 
 def day_time(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _seen(address: BMCAddress, error: BMCError) -> str:
-    """The error without the address, which stands in front of ours already."""
-    return str(error).removeprefix(f"{address}: ")

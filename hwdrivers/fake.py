@@ -10,7 +10,7 @@ from enum import StrEnum
 from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import BootDevice, BootMode, Endpoint, Identity, PowerAction, PowerState
 from hwdrivers.credentials import Credentials, Secret
-from hwdrivers.errors import AccessDenied, BMCError, BMCTimeout, Busy, Unreachable
+from hwdrivers.errors import BMCError, BMCTimeout, Busy, LogInRefused, Unreachable
 from hwdrivers.fake_parts import (
     FakeAccounts,
     FakeBIOS,
@@ -116,7 +116,7 @@ class FakeBMC(Offers):
             self.credentials.password,
         )
         if wrong or Fault.REFUSE_LOGIN in self.faults:
-            raise AccessDenied.at(self._address, "log in", "wrong password", "correct the credentials")
+            raise LogInRefused.at(self._address, "log in", "wrong password", "correct the credentials")
         self._conversations += 1
         self.is_open = True
         return self

@@ -18,7 +18,7 @@ from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import BMC, Endpoint, PowerState
 from hwdrivers.conduct import Conduct, Crowded, Document, Time
 from hwdrivers.conversations import Conversation, share
-from hwdrivers.errors import AccessDenied, BMCError, BMCTimeout, LogInRefused, Unreachable
+from hwdrivers.errors import BMCError, BMCTimeout, LogInRefused, Unreachable
 from hwdrivers.pace import UNPACED, Pace
 from hwdrivers.power_round import ask_fleet
 from hwdrivers.sweep import Answer, Sweeps
@@ -103,7 +103,7 @@ class Governor:
             self._sweep.forget(endpoint.address)
             try:
                 bmc = self._connect(endpoint, pace=conduct)
-            except AccessDenied:
+            except LogInRefused:
                 self._refused(endpoint, conduct)
                 raise
         conduct.login_accepted()
@@ -232,7 +232,7 @@ class Governor:
             conduct.login_accepted()
         elif said is not None:
             conduct.failed(said)
-            if isinstance(said, AccessDenied):
+            if isinstance(said, LogInRefused):
                 self._refused(endpoint, conduct)
         self._release(conduct)
 
