@@ -1,7 +1,8 @@
 """A BMC on 127.0.0.1: OpenIPMI's ipmi_sim (C) behind a relay that counts log-ins, in a process of its own.
 
 Prints its port, then answers every line on standard input with its state as JSON; ends with standard input.
-`argv`: a JSON object {password, folder, serial: port of a TCP server that plays the serial port, or null}.
+`argv`: a JSON object {password, folder, serial: port of a TCP server that plays the serial port, or null,
+lose: each so manieth packet of a console, 0: none}.
 """
 
 from __future__ import annotations
@@ -166,6 +167,7 @@ class Relay:
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.front, selectors.EVENT_READ, None)
         self.backs: dict[object, socket.socket] = {}
+        self.console_packets = 0
 
     def run(self) -> None:
         while True:
@@ -177,6 +179,8 @@ class Relay:
         packet, client = self.front.recvfrom(3000)
         if len(packet) > 44 and packet[4] == 6 and packet[5] & 0x3F == 0x12:  # RAKP message 1
             LOGINS.append(packet[44 : 44 + packet[43]].decode())
+        if self._lost(packet):
+            return
         if client not in self.backs:
             back = self.backs[client] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             back.connect(self.target)
@@ -184,7 +188,15 @@ class Relay:
         self.backs[client].send(packet)
 
     def _to_client(self, back: socket.socket, client: object) -> None:
-        self.front.sendto(back.recv(3000), client)
+        packet = back.recv(3000)
+        if not self._lost(packet):
+            self.front.sendto(packet, client)
+
+    def _lost(self, packet: bytes) -> bool:
+        if not WISHES["lose"] or packet[4:5] != b"\x06" or packet[5] & 0x3F != 1:  # payload type SOL
+            return False
+        self.console_packets += 1
+        return self.console_packets % WISHES["lose"] == 0
 
 
 def wait_for(port: int) -> None:

@@ -74,11 +74,10 @@ def virtualbmc_peer() -> Any:
     return running("ipmi", "virtualbmc_peer.py", {"password": PASSWORD})
 
 
-def ipmi_sim_peer(folder: Path, *, serial: int | None = None) -> Any:
-    """`serial`: the TCP port of a server that plays the machine's serial port."""
-    return running(
-        "ipmi", "ipmi_sim_peer.py", {"password": PASSWORD, "folder": str(folder), "serial": serial}
-    )
+def ipmi_sim_peer(folder: Path, *, serial: int | None = None, lose: int = 0) -> Any:
+    """`serial`: TCP port of a server that plays the serial port; `lose`: each so manieth console packet."""
+    wishes = {"password": PASSWORD, "folder": str(folder), "serial": serial, "lose": lose}
+    return running("ipmi", "ipmi_sim_peer.py", wishes)
 
 
 def sushy_tools_peer(
