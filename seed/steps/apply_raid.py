@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from hwdrivers.bmc import BMC
 from hwdrivers.errors import ProtocolError
-from hwdrivers.interfaces import RAID, Interface, Task, TaskState
+from hwdrivers.interfaces import RAID, Interface, TaskState
 from hwdrivers.offers import offered
 from seed.bmcs import BMCs
 from seed.operations.raid_plan import CannotPlan, Creation, Deletion, RAIDPlan, plan
@@ -73,18 +73,19 @@ class ApplyRAID:
                 return Failed(
                     f"the BMC says that it did {actions[0]}, and it is not so: does it take a boot?"
                 )
-            if task := self._do(walk, raid, actions[0]):
-                walk.remember(monitor=task.monitor)
+            if self._do(walk, raid, actions[0]):
                 return Waiting(f"the BMC to {actions[0]}", POLL)
 
-    def _do(self, walk: Walk, raid: RAID, action: Deletion | Creation) -> Task | None:
+    def _do(self, walk: Walk, raid: RAID, action: Deletion | Creation) -> bool:
+        """Whether the BMC is at it; else it has done it."""
         walk.note("destructive", f"{action} on {walk.node.name}", controller=action.controller)
         if isinstance(action, Deletion):
             task = raid.delete(action.controller, action.volume.id or action.volume.name)
         else:
             task = raid.create(action.controller, action.volume)
-        walk.remember(done=[*walk.memo.get("done", ()), str(action)])
-        return task
+        done = [*walk.memo.get("done", ()), str(action)]
+        walk.remember(done=done, monitor=task.monitor if task else None)
+        return task is not None
 
 
 def _outcome(made: RAIDPlan, walk: Walk) -> str:
