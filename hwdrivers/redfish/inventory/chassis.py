@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from hwdrivers.inventory import Enclosure, PowerSupply
-from hwdrivers.redfish.inventory.found import Found, keys_of, list_of, merged
+from hwdrivers.redfish.inventory.found import Found, keys_of, merged, own
 from hwdrivers.redfish.inventory.resource import Resource, labelled
 
 
@@ -81,7 +81,7 @@ def read_power_supplies(chassis: Iterable[Resource]) -> list[PowerSupply]:
             "PowerSupplies"
         )
         named = [(name, item) for name, item in labelled(items) if item.present and _tells(item)]
-        found += [Found(_power_supply(name, item), keys_of(item), list_of(item)) for name, item in named]
+        found += [Found(_power_supply(name, item), keys_of(item), own(item)) for name, item in named]
     return [item.part for item in merged(found)]
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from hwdrivers.inventory import Device, Processor
-from hwdrivers.redfish.inventory.found import Found, keys_of, list_of
+from hwdrivers.redfish.inventory.found import Found, keys_of, own
 from hwdrivers.redfish.inventory.network import Adapter
 from hwdrivers.redfish.inventory.resource import Resource, labelled
 from hwdrivers.redfish.inventory.twins import Told
@@ -24,6 +24,12 @@ _WORDS = (
         ),
     ),
     ("Accelerator", re.compile(r"accelerator|gaudi|habana|inferentia|\bnpu\b|\btpu\b|\bqat\b", re.I)),
+)
+_SLOT = re.compile(r"(pcie?|cxl)[ -]?(device|slot)|network ?adapter( view)?$", re.I)
+# What a device of no known class is, by its name.
+_WORDS_OF_CLASS = (
+    ("MassStorageController", re.compile(r"\braid\b|\bsas\b|\bsata\b|\bhba\b|\bnvme\b|storage", re.I)),
+    ("NetworkController", re.compile(r"\bnic\b|ethernet|\bvic\b|\blom\b|network|connectx|infiniband", re.I)),
 )
 _NO_ACCELERATOR = re.compile(r"nv ?switch|hgx .*\d+ gpu|nvlink", re.I)
 _ACCELERATORS = {"GPU", "FPGA", "DSP", "Accelerator", "SmartNIC"}
@@ -66,7 +72,7 @@ def read_devices(system: Resource, chassis: Iterable[Resource], told: Told) -> l
     for name, item, keys in _listed(system, chassis):
         device = None if keys & told.keys or not item.present else _device(name, item)
         if device is not None and not told.has(device):
-            found.append(Found(device, keys, list_of(item)))
+            found.append(Found(device, keys, own(item)))
     return found
 
 
@@ -89,7 +95,7 @@ def read_graphics(system: Resource) -> list[Found[Device]]:
     """GraphicsControllers: mostly the BMC's own."""
     named = labelled(system.members("GraphicsControllers"))
     return [
-        Found(_described(name, "GraphicsController", item), _keys(item), list_of(item))
+        Found(_described(name, "GraphicsController", item), _keys(item), own(item))
         for name, item in named
         if item.present
     ]
@@ -100,7 +106,7 @@ def read_hpe_devices(chassis: Iterable[Resource]) -> list[Found[Device]]:
     items = [item for place in chassis for item in place.members("Oem", "Hpe", "Links", "Devices")]
     gpus = [item for item in items if item.present and item.value("DeviceType") == "GPU"]
     return [
-        Found(_described(name, _kind_of(_text(item), "GPU"), item), _keys(item), list_of(item))
+        Found(_described(name, _kind_of(_text(item), "GPU"), item), _keys(item), own(item))
         for name, item in labelled(gpus, "Location")
     ]
 
@@ -131,7 +137,7 @@ def as_accelerator(found: Found[Device], kind: str = "Accelerator") -> Found[Pro
         firmware=part.firmware,
         health=part.health,
     )
-    return Found(accelerator, found.keys, found.lists)
+    return Found(accelerator, found.keys, found.documents)
 
 
 def _keys(item: Resource) -> frozenset[str]:
@@ -151,7 +157,7 @@ def _device(name: str, item: Resource) -> Device | None:
     functions = [f for f in (item.members("PCIeFunctions") or item.members("Links", "PCIeFunctions")) if f]
     classes = {_class(f) for f in functions} - {None}
     nameless = not item.first("SerialNumber", "Model", "PartNumber")
-    told = classes or item.text("Manufacturer") or _kind_of(_text(item), None)
+    told = classes or item.text("Manufacturer") or _speaking_name(item)
     if nameless and (not told or (classes and classes <= _CHIPSET)):
         return None
     vendors = [_PCI_VENDORS.get(_hex(f.value("VendorId"))) for f in functions]
@@ -174,15 +180,21 @@ def _described(name: str, kind: str | None, item: Resource, vendor: str | None =
 def _model(item: Resource) -> str | None:
     """Lenovo tells "N/A" in Model, iLO 5 the part number, and both what it is in Name."""
     model, name = item.text("Model"), item.text("Name")
-    if name in (item.text("Manufacturer"), item.text("Id")):
+    if name == item.text("Manufacturer") or _speaking_name(item) is None:
         name = None
     return name or model if model in (None, item.text("PartNumber")) else model
+
+
+def _speaking_name(item: Resource) -> str | None:
+    """A name that is more than the slot: Cisco CIMC tells nothing but "Cisco UCS VIC 1455" in Name."""
+    name = item.text("Name")
+    return None if name == item.text("Id") or _SLOT.match(name or "") else name
 
 
 def _kind(item: Resource, functions: list[Resource]) -> str | None:
     """GPU, FPGA, SmartNIC and so on where anything tells, else the PCI class of its first function."""
     classes = [c for c in map(_class, functions) if c]
-    plain = next((c for c in classes if c != "Bridge"), next(iter(classes), None))
+    plain = next((c for c in classes if c != "Bridge"), next(iter(classes), None)) or _class_by_name(item)
     if plain == "ProcessingAccelerators":
         return _kind_of(_text(item), "Accelerator")
     if plain == "DisplayController" and any(_is_gpu(f) for f in functions):
@@ -191,6 +203,10 @@ def _kind(item: Resource, functions: list[Resource]) -> str | None:
     # A riser "for GPU" is none: Lenovo SR670 V2 has a PCIe switch of that name, class 01.07.
     contradicts = named == "GPU" and plain not in (None, "DisplayController", "Bridge", "Processor")
     return plain if contradicts or plain == "MassStorageController" else named
+
+
+def _class_by_name(item: Resource) -> str | None:
+    return next((kind for kind, words in _WORDS_OF_CLASS if words.search(_text(item))), None)
 
 
 def _class(function: Resource) -> str | None:

@@ -13,16 +13,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Found(Generic[T]):
-    """A part, what tells that another document means the same one, and the collections that list it."""
+    """A part, what tells that another document means the same one, and the paths of those that did."""
 
     part: T
     keys: frozenset[str]
-    lists: frozenset[str] = frozenset()
+    documents: frozenset[str] = frozenset()
 
 
-def list_of(resource: Resource) -> frozenset[str]:
-    """The collection that it is a member of."""
-    return frozenset([resource.path.rpartition("/")[0]])
+def own(resource: Resource) -> frozenset[str]:
+    """The document itself."""
+    return frozenset([resource.path])
 
 
 def keys_of(resource: Resource, *links: Iterable[str]) -> frozenset[str]:
@@ -53,12 +53,18 @@ def merged(items: Iterable[Found[T]]) -> list[Found[T]]:
         else:
             other = kept[index]
             part = _filled(other.part, item.part)
-            kept[index] = Found(part, other.keys | item.keys, other.lists | item.lists)
+            kept[index] = Found(part, other.keys | item.keys, other.documents | item.documents)
     return kept
 
 
 def _is_same(one: Found[T], other: Found[T]) -> bool:
-    return bool(one.keys & other.keys) and not one.lists & other.lists
+    if one.documents & other.documents:
+        return True
+    return bool(one.keys & other.keys) and not _collections(one) & _collections(other)
+
+
+def _collections(item: Found[T]) -> set[str]:
+    return {path.rpartition("/")[0] for path in item.documents}
 
 
 def _filled(part: T, other: T) -> T:

@@ -8,6 +8,7 @@ from hwdrivers.inventory import MemoryModule
 from hwdrivers.redfish.inventory.resource import Resource, labelled
 from hwdrivers.redfish.inventory.values import KIB, module_mib, system_mib, total
 
+_JEDEC = {"0xce00": "Samsung", "0x2c00": "Micron", "0xad00": "SK hynix", "0x9801": "Kingston"}
 _PERSISTENT = ("NVDIMM_N", "NVDIMM_F", "NVDIMM_P", "IntelOptane")
 
 
@@ -45,11 +46,17 @@ def _module(name: str, item: Resource) -> MemoryModule:
         kind=_kind(item),
         persistent_mib=_persistent(item, size),
         speed_mhz=_speed(item),
-        vendor=item.text("Manufacturer"),
+        vendor=_vendor(item),
         part_number=item.text("PartNumber"),
         serial=item.text("SerialNumber"),
         health=item.health,
     )
+
+
+def _vendor(item: Resource) -> str | None:
+    """Cisco CIMC tells the JEDEC number (JEP106, 0xCE00)."""
+    told = item.text("Manufacturer") or ""
+    return _JEDEC.get(told.lower(), told or None)
 
 
 def _kind(item: Resource) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from hwdrivers.inventory import NIC, Device
 from hwdrivers.mac import normal_mac
-from hwdrivers.redfish.inventory.found import Found, keys_of, list_of, merged
+from hwdrivers.redfish.inventory.found import Found, keys_of, merged, own
 from hwdrivers.redfish.inventory.resource import Resource, labelled
 from hwdrivers.redfish.inventory.values import gbps, link_mbps
 from hwdrivers.told import told
@@ -78,7 +78,7 @@ def _adapter(name: str, item: Resource) -> Adapter:
         replace(nic, adapter=name, vendor=device.vendor, product=device.model, firmware=device.firmware)
         for nic in _functions(item, ports)
     ]
-    return Adapter(item, Found(device, keys_of(item, *devices), list_of(item)), nics)
+    return Adapter(item, Found(device, keys_of(item, *devices), own(item)), nics)
 
 
 def _functions(item: Resource, ports: list[Resource]) -> list[NIC]:

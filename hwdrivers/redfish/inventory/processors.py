@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from hwdrivers.inventory import CPU, Processor
-from hwdrivers.redfish.inventory.found import Found, keys_of, list_of
+from hwdrivers.redfish.inventory.found import Found, keys_of, own
 from hwdrivers.redfish.inventory.resource import Resource, labelled
 from hwdrivers.redfish.inventory.values import architecture, mhz, total
 
@@ -14,7 +14,7 @@ def read_processors(holder: Resource) -> list[Found[Processor]]:
     """CPUs, GPUs, FPGAs and others in the Processors of a system, a chassis or a network adapter."""
     named = labelled(holder.members("Processors"))
     return [
-        Found(_processor(name, item), _keys(item), list_of(item))
+        Found(_processor(name, item), _keys(item), own(item))
         for name, item in named
         if item.present and _is_whole(item)
     ]

@@ -86,7 +86,9 @@ class Resource:
 
     @property
     def health(self) -> str | None:
-        return self.text("Status", "Health") or self.text("Status", "HealthRollup")
+        """OK, Warning or Critical; iDRAC 8 also tells Ok."""
+        told = self.text("Status", "Health") or self.text("Status", "HealthRollup")
+        return "OK" if told == "Ok" else told
 
     def links(self, *names: str) -> list[Resource]:
         """What is linked there: one or many, by reference or put in as a whole."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hwdrivers.inventory import Controller, Disk, Volume
-from hwdrivers.redfish.inventory.found import Found, keys_of, list_of
+from hwdrivers.redfish.inventory.found import Found, keys_of, own
 from hwdrivers.redfish.inventory.resource import Resource, labelled
 from hwdrivers.redfish.inventory.values import MIB
 
@@ -23,8 +23,8 @@ def read_smart_storage(system: Resource) -> SmartStorage:
     controllers, disks, volumes = [], [], []
     for item in _array_controllers(system):
         name = item.text("Location") or item.id
-        controllers.append(Found(_controller(name, item), keys_of(item), list_of(item)))
-        disks += [Found(_disk(drive, name), keys_of(drive), list_of(drive)) for drive in _drives(item)]
+        controllers.append(Found(_controller(name, item), keys_of(item), own(item)))
+        disks += [Found(_disk(drive, name), keys_of(drive), own(drive)) for drive in _drives(item)]
         volumes += [_volume(label, v, name) for label, v in labelled(_logical(item), "LogicalDriveName")]
     return SmartStorage(controllers, disks, volumes)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hwdrivers.inventory import Controller, Disk, Volume
-from hwdrivers.redfish.inventory.found import Found, keys_of, list_of, merged, serial_keys
+from hwdrivers.redfish.inventory.found import Found, keys_of, merged, own, serial_keys
 from hwdrivers.redfish.inventory.resource import Resource, labelled
 from hwdrivers.redfish.inventory.smart_storage import read_smart_storage
 from hwdrivers.redfish.inventory.values import drive_bytes, wwn
@@ -19,8 +19,8 @@ _LEVELS = {
     **{"Mirrored": "1", "StripedWithParity": "5", "SpannedMirrors": "1+0", "SpannedStripesWithParity": "5+0"},
 }
 
-# AMI's BMCs list their own virtual drives among the disks of the machine.
-_VIRTUAL_MEDIA = re.compile(r"virtual (cd|dvd|hdisk|floppy|media|usb)", re.I)
+# AMI's BMCs list their own virtual drives among the disks of the machine, iDRAC 7 and 8 the backplanes.
+_NO_DISK = re.compile(r"virtual (cd|dvd|hdisk|floppy|media|usb)|backplane", re.I)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _drive(name: str, item: Resource, subsystem: Resource | None) -> Found[Disk]
         disk = replace(disk, protocol=spoken.pop() if len(spoken) == 1 else None)
     if disk.rotational is None and disk.protocol == "NVMe":
         disk = replace(disk, rotational=False)
-    return Found(disk, _disk_keys(item), list_of(item))
+    return Found(disk, _disk_keys(item), own(item))
 
 
 def _is_there(item: Resource) -> bool:
@@ -74,7 +74,7 @@ def _is_there(item: Resource) -> bool:
     kind = item.value("@odata.type")  # iDRAC 9 lists a backplane among the drives of the chassis
     if isinstance(kind, str) and kind.startswith("#Chassis."):
         return False
-    if _VIRTUAL_MEDIA.search(item.first("Model", "Name") or ""):
+    if any(_NO_DISK.search(item.text(name) or "") for name in ("Model", "Name")):
         return False
     told = item.number("CapacityBytes") or item.first("SerialNumber", "Model")
     return item.present and bool(told or item.value("Status", "State") == "Enabled")
@@ -87,7 +87,7 @@ def _disk(name: str, item: Resource, controller: str | None) -> Disk:
         serial=item.text("SerialNumber"),
         wwn=_wwn(item),
         model=item.text("Model"),
-        vendor=item.text("Manufacturer"),
+        vendor=_vendor(item),
         rotational=_rotational(item),
         protocol=_protocol(item),
         part_number=item.text("PartNumber"),
@@ -95,6 +95,12 @@ def _disk(name: str, item: Resource, controller: str | None) -> Disk:
         controller=controller,
         health=item.health,
     )
+
+
+def _vendor(item: Resource) -> str | None:
+    """SATA drives behind a SAS controller tell "ATA" (SAT-3), which is nobody."""
+    told = item.text("Manufacturer")
+    return None if told == "ATA" else told
 
 
 def _disk_keys(item: Resource) -> frozenset[str]:
@@ -131,7 +137,7 @@ def _controllers(subsystem: Resource) -> Iterator[Found[Controller]]:
     for item in [item for item in items if item.present]:
         several = len(items) > 1
         name = f"{subsystem.id} {item.id}" if several else subsystem.id
-        yield Found(_controller(name, item), _parts(item), list_of(item))
+        yield Found(_controller(name, item), _parts(item), own(item))
 
 
 def _controller(name: str, item: Resource) -> Controller:
@@ -190,14 +196,16 @@ def _unlisted(system: Resource, known: Sequence[Found[Disk]]) -> list[Found[Disk
         if same is not None:
             left.remove(same)
         elif _is_there(item) and (disk.size_bytes or not known):
-            news.append(Found(_named_nvme(disk), serial_keys(item)))
+            news.append(Found(_by_name(disk), serial_keys(item)))
     return news
 
 
-def _named_nvme(disk: Disk) -> Disk:
-    """SimpleStorage has no protocol; AMI's BMCs tell it in the name ("NVMe_Device0_NSID1")."""
-    nvme = "nvme" in disk.name.lower() and disk.protocol is None
-    return replace(disk, protocol="NVMe", rotational=False) if nvme else disk
+def _by_name(disk: Disk) -> Disk:
+    """SimpleStorage has neither protocol nor medium; names tell: "NVMe_Device0", "Solid State Disk 0:1:1"."""
+    name = disk.name.lower()
+    protocol = disk.protocol or ("NVMe" if "nvme" in name else None)
+    solid = protocol == "NVMe" or "solid state" in name
+    return replace(disk, protocol=protocol, rotational=False if solid else disk.rotational)
 
 
 def _is_same(disk: Disk, device: Disk) -> bool:

@@ -29,7 +29,8 @@ class Told:
             return True
         nameless = device.serial is None and device.model is None
         if device.kind == "MassStorageController":
-            return device.model in self._stored or (nameless and bool(self._stored))
+            # Cisco CIMC tells neither a serial number nor the model that the controller has in Storage.
+            return device.model in self._stored or (device.serial is None and bool(self._stored))
         if device.kind == "NetworkController" and nameless and self._adapters:
             return True
         alike = device.firmware is not None and (device.vendor, _version(device.firmware)) in self._adapters
