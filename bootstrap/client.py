@@ -7,7 +7,7 @@ import getpass
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -53,7 +53,7 @@ class Client:
             raise Refused(_words(answer.status_code, answer.text))
         return answer.json() if answer.content else None
 
-    def stream(self, path: str, body: Any) -> Iterator[Any]:
+    def stream(self, path: str, body: Any) -> Generator[Any, None, None]:
         """POST and yield each line of the answer (JSON) as it arrives."""
         if not self.seed_runs:
             yield from self._stream_inside(path, body)
@@ -65,7 +65,7 @@ class Client:
             for line in answer.iter_lines():
                 yield json.loads(line)
 
-    def _stream_inside(self, path: str, body: Any) -> Iterator[Any]:
+    def _stream_inside(self, path: str, body: Any) -> Generator[Any, None, None]:
         from bootstrap.compose import compose
         from bootstrap.inside import Inside
 

@@ -94,7 +94,8 @@ def _sources(targets: Iterable[IPAddress]) -> set[tuple[IPAddress, int]]:
             probe.connect((*where, 0, socket.if_nametoindex(zone)) if zone else where)
             source = ipaddress.ip_address(probe.getsockname()[0].partition("%")[0])
             found.add((source, _interface(source)))
-    return {(source, interface) for source, interface in found if source.version == 4 or interface}
+    # The loopback carries no multicast.
+    return {(s, number) for s, number in found if not s.is_loopback and (s.version == 4 or number)}
 
 
 def _interface(source: IPAddress) -> int:

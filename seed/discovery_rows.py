@@ -105,7 +105,9 @@ def change(before: Mapping[str, Any] | None, now: Mapping[str, Any], asked: Iter
     said = ["is back"] if before.get("gone") else []
     for key in _COMPARED:
         old, new = before.get(key), now.get(key)
-        if old and new and old != new:
+        # A stranger is told the model of the service, which is another thing than the machine's.
+        alike = key != "model" or (before["login"] and now["login"])
+        if old and new and old != new and alike:
             said.append(f"{key}: {old} → {new}")
     lost = [p for p in before["protocols"] if p in asked and p not in now["protocols"]]
     said += [f"{protocol} does not answer any more" for protocol in lost]

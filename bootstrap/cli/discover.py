@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from bootstrap.cli.console import CommandError, Format, Output, client, err, out, show
+from bootstrap.cli.console import CommandError, client, err, out
+from bootstrap.cli.discover_view import DiscoverFormat, Found, print_found, watch
 
 EXAMPLES = """
 Examples:
 
-    undercloud discover 10.0.0.0/24 --credentials rack1
+    undercloud discover 10.0.0.0/24
 
-    undercloud discover 10.0.0.10-50 10.0.1.0/28 --credentials rack1 --enroll -o json
+    undercloud discover 10.0.0.0/16 --exclude 10.0.9.0/24 --credentials rack1 --credentials old -o csv
+
+    undercloud discover 10.0.0.10-50 10.0.1.0/28 --credentials rack1 --enroll
+
+    undercloud discover 10.0.0.0/24 --credentials rack1 --manifest delivery.csv --enroll
+
+A manifest is CSV with the columns rack, slot and any of serial, bmc_mac, bmc_address, credentials, name; or
+YAML with a list `machines` of the same keys.
+
+Exit codes: 0 all went well; 1 nothing answered, a BMC did not let us in, or not all is as in the manifest;
+2 wrong usage; 130 stopped by Ctrl-C (what was found is printed, and kept).
 """
-COLUMNS = {
-    "address": "BMC",
-    "protocol": "PROTOCOL",
-    "vendor": "VENDOR",
-    "model": "MODEL",
-    "serial": "SERIAL",
-    "power": "POWER",
-    "outcome": "OUTCOME",
-    "node": "NODE",
-}
+INTERRUPTED = 130
+
+
+class Protocol(StrEnum):
+    """What is spoken."""
+
+    IPMI = "ipmi"
+    REDFISH = "redfish"
 
 
 def register(app: typer.Typer) -> None:
@@ -35,43 +45,101 @@ def register(app: typer.Typer) -> None:
 
 def discover(
     ctx: typer.Context,
-    ranges: Annotated[list[str], typer.Argument(help="10.0.0.0/24, 10.0.0.10-50 or one address.")],
-    credentials: Annotated[str, typer.Option(help="Which log-in to try, once on each BMC.")],
+    ranges: Annotated[
+        list[str],
+        typer.Argument(metavar="RANGE...", help="10.0.0.0/24, 10.0.0.10-50, fd00::/120 or one address."),
+    ],
+    credentials: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A log-in to try, once on each BMC; several are tried in this order. None: nobody logs in."
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(metavar="RANGE", help="Addresses that are not to be touched.")
+    ] = None,
+    protocol: Annotated[Protocol | None, typer.Option(help="Ask in this protocol alone.")] = None,
+    port: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PROTOCOL:PORT", help="A further port: redfish:8443, redfish+http:8001, ipmi:6230."
+        ),
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=1, help="Packets per second, to all BMCs together. [default: 20000]")
+    ] = None,
     enroll: Annotated[bool, typer.Option("--enroll", help="Record what lets us in.")] = False,
-    output: Output = Format.TABLE,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            help="Compare with this list (CSV or YAML); with --enroll, only what matches is enrolled."
+        ),
+    ] = None,
+    most_refused: Annotated[
+        int, typer.Option(min=1, max=10, help="Log-ins that one BMC may refuse until it is left alone.")
+    ] = 2,
+    check_defaults: Annotated[
+        bool, typer.Option("--check-defaults", help="Try the maker's factory passwords too, last.")
+    ] = False,
+    output: Annotated[
+        DiscoverFormat,
+        typer.Option("--output", "-o", help="How to print the result; CSV of a manifest's report."),
+    ] = DiscoverFormat.TABLE,
 ) -> None:
-    """Scan for BMCs over IPMI and Redfish and say who they are; exit code 1 when one refused the log-in."""
-    body = {"ranges": ranges, "credentials": credentials, "enroll": enroll}
-    rows = _watch(client(ctx).stream("/discoveries", body))
-    rows.sort(key=lambda row: row["address"])
-    if rows or output is Format.JSON:
-        show(rows, COLUMNS, output)
-    for row in rows:
-        if row["error"]:
+    """Scan for BMCs (IPMI, Redfish, SSDP), say who they are and what has changed since the last scan."""
+    body = {
+        "ranges": ranges,
+        "exclude": exclude or [],
+        "credentials": credentials or [],
+        "protocol": protocol.value if protocol else None,
+        "ports": port or [],
+        "rate": rate,
+        "enroll": enroll,
+        "manifest": _file(manifest) if manifest else None,
+        "most_refused": most_refused,
+        "check_defaults": check_defaults,
+    }
+    found = watch(client(ctx).stream("/discoveries", body))
+    if found.machines or found.manifest is not None or output is not DiscoverFormat.TABLE:
+        print_found(found, output)
+    _say(found, ranges)
+    if output is DiscoverFormat.TABLE and enroll:
+        out.print("Next: `undercloud node manage --all`, then `inspect`, `provide` and `deploy`.")
+    _exit(found)
+
+
+def _say(found: Found, ranges: list[str]) -> None:
+    """What needs attention, on standard error."""
+    for row in found.rows:
+        for finding in row.get("findings", []):
+            err.print(f"{row['address']}: {finding}", style="yellow", markup=False, soft_wrap=True)
+        if row.get("error"):
             err.print(row["error"], style="red", markup=False, soft_wrap=True)
-    if not rows:
+    if found.failed:
+        raise CommandError(f"the discovery broke off: {found.failed}")
+    if found.interrupted:
+        err.print(f"Stopped; {len(found.machines)} BMCs were found so far, and are remembered.")
+    elif not found.machines:
         raise CommandError(
             f"nothing answers in {', '.join(ranges)}: are the BMCs cabled, and is this their network?"
         )
-    if output is Format.TABLE and enroll:
-        out.print("Next: `undercloud node manage --all`, then `inspect`, `provide` and `deploy`.")
-    if any(row["error"] for row in rows):
+    elif err.is_terminal:
+        outcomes = Counter(row["outcome"] for row in found.machines.values())
+        err.print(", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()))
+
+
+def _exit(found: Found) -> None:
+    if found.interrupted:
+        raise typer.Exit(INTERRUPTED)
+    matches = all(place["status"] == "matching" for place in found.manifest or ())
+    if not matches or any(row.get("error") for row in found.machines.values()):
         raise typer.Exit(1)
 
 
-def _watch(documents: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The machines; a bar on a terminal while they are looked for. Ctrl-C keeps what was found."""
-    rows: list[dict[str, Any]] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("scanning", total=None)
-        try:
-            for document in documents:
-                if "machine" in document:
-                    rows.append(document["machine"])
-                else:
-                    step = document["progress"]
-                    bar.update(task, completed=step["probed"], total=step["total"])
-        except KeyboardInterrupt:
-            err.print("Stopped; this is what was found so far.")
-    return rows
+def _file(path: Path) -> dict[str, Any]:
+    try:
+        return {"name": str(path), "text": path.read_text(encoding="utf-8")}
+    except UnicodeDecodeError:
+        raise CommandError(f"--manifest {path}: it is no UTF-8 text") from None
+    except OSError as error:
+        raise CommandError(f"--manifest {path}: {error.strerror}") from None

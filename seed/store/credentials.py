@@ -45,6 +45,12 @@ class CredentialTable:
         ca_file = Path(row.ca_file) if row.ca_file else None
         return Credentials(row.username, self._secrets.get(SCOPE, name), row.verify_tls, ca_file)
 
+    def remove(self, name: str) -> None:
+        """Forget a profile and its password; raises NotFound."""
+        self.get(name)
+        self._connection.execute(sa.delete(tables.credentials).where(tables.credentials.c.name == name))
+        self._secrets.drop(SCOPE, name)
+
     def names(self) -> list[str]:
         order = tables.credentials.c.name
         return list(self._connection.execute(sa.select(order).order_by(order)).scalars())

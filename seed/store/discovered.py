@@ -49,8 +49,11 @@ class DiscoveredTable:
 
     def mark_gone(self, bmc: str, body: dict[str, Any]) -> None:
         """It did not answer; when it was seen last stays."""
-        gone = sa.update(_TABLE).where(_TABLE.c.bmc == bmc).values(body=body | {"gone": True})
-        self._connection.execute(gone)
+        self.amend(bmc, body | {"gone": True})
+
+    def amend(self, bmc: str, body: dict[str, Any]) -> None:
+        """Change what is known of a BMC that was not seen now."""
+        self._connection.execute(sa.update(_TABLE).where(_TABLE.c.bmc == bmc).values(body=body))
 
     def forget(self, bmcs: Iterable[str]) -> None:
         some = list(bmcs)

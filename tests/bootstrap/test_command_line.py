@@ -94,7 +94,8 @@ def test_credentials_and_nodes_without_a_seed(operator: Operator) -> None:
         "credentials", "add", "rack1", "--username", "a", "--password-file", "-", stdin=PASSWORD
     )
     assert said == "Credentials 'rack1' are stored, encrypted.\n"
-    assert operator.json("credentials", "list") == [{"name": "rack1", "username": "a", "verify_tls": True}]
+    (listed,) = operator.json("credentials", "list")
+    assert listed == {"name": "rack1", "username": "a", "verify_tls": True, "nodes": 0}
     operator.does("node", "enroll", "ipmi://10.0.0.5", "--credentials", "rack1", "--name", "one")
     (node,) = operator.json("node", "list")
     assert (node["name"], node["bmc"], node["state"]) == ("one", "ipmi://10.0.0.5", "enroll")
