@@ -64,11 +64,15 @@ class OpenConsole:
             return True
 
     def leave(self, listener: Listener) -> None:
+        """The last one closes it, and waits for that: a BMC keeps a session that nobody gives back."""
         with self._lock:
             if listener in self._listeners:
                 self._listeners.remove(listener)
-            if not self._listeners:
-                self._why = self._why or "nobody listens any more"
+            if self._listeners:
+                return
+            self._why = self._why or "nobody listens any more"
+        self._stream.close()
+        self.closed.wait(PATIENCE)
 
     def type(self, data: bytes) -> None:
         """Raises BMCError."""
