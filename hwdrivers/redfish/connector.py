@@ -101,7 +101,7 @@ class _AnyTLS(HTTPAdapter):
     """For whom `verify_tls` is false: BMCs of 2012 to 2016 offer TLS 1.0 and 1024-bit keys only."""
 
     def init_poolmanager(self, *args: Any, **more: Any) -> None:
-        context = ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         context.set_ciphers("DEFAULT@SECLEVEL=0")

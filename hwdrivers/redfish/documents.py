@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -64,7 +64,7 @@ class Documents:
     def members(self, path: str | None) -> Iterator[tuple[str, Document]]:
         """Path and document of every member that can be read."""
         seen_paths: set[str] = set()
-        for member in self._listed(path):
+        for member in self.listed(path):
             address = link(member)
             if address is None or address in seen_paths or len(seen_paths) >= MOST_MEMBERS:
                 continue
@@ -76,9 +76,10 @@ class Documents:
 
     def paths(self, path: str | None) -> list[str]:
         """The addresses of the members, without reading them."""
-        return [address for member in self._listed(path, expand=False) if (address := link(member))]
+        return [address for member in self.listed(path, expand=False) if (address := link(member))]
 
-    def _listed(self, path: str | None, *, expand: bool = True) -> Iterator[Document]:
+    def listed(self, path: str | None, *, expand: bool = True) -> Iterator[Document]:
+        """The entries of a collection, page by page: references, or whole documents."""
         page = self._first_page(path, expand)
         for _ in range(_MOST_PAGES):
             if page is None:
@@ -163,9 +164,11 @@ def whole(value: object) -> int | None:
 
 
 def moment(value: object) -> datetime | None:
-    """A time stamp; None for one of a clock that was never set."""
+    """A time stamp; None for one of a clock that was never set. Without a zone it is taken as UTC."""
     try:
         at = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
-    return at if at is not None and at.year > 1990 else None
+    if at is None or at.year <= 1990:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

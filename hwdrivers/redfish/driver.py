@@ -119,10 +119,12 @@ class Redfish(Offers):
             return boot.read_mode(self._system.document())
 
     def macs(self) -> tuple[str, ...]:
+        """As the system's EthernetInterfaces tell; where it has none, as its network adapters do."""
         with self._system.talking("read the NIC addresses"):
             nics = self._system.documents.members(link(self._system.document(), "EthernetInterfaces"))
-            found = (_mac(document) for _, document in nics)
-            return tuple(dict.fromkeys(mac for mac in found if mac))
+            found = [mac for _, document in nics if (mac := _mac(document))]
+        found = found or [nic.mac for nic in self.inventory().nics if nic.mac]
+        return tuple(dict.fromkeys(found))
 
     def inventory(self) -> Inventory:
         """Every part that the service tells of to this user; others may ask between two of its documents."""

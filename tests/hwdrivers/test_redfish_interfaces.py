@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -537,3 +538,54 @@ def test_one_call_asks_for_no_document_twice() -> None:
         asked = peer.state()["requests"][before:]
         assert len(asked) == len(set(asked)) < 15
         bmc.close()
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_of_a_long_log_of_single_documents_the_newer_end_is_read(newest_first: bool) -> None:
+    entries = f"{DMTF}/LogServices/Log1/Entries"
+    numbers = list(range(150, 0, -1)) if newest_first else list(range(1, 151))
+    more: dict[str, Any] = {
+        f"{entries}/{n}": {
+            "Id": str(n),
+            "Message": "x",
+            "Created": f"2026-01-01T00:{n // 60:02}:{n % 60:02}Z",
+        }
+        for n in numbers
+    }
+    more[entries] = {"Members": [{"@odata.id": f"{entries}/{n}"} for n in numbers]}
+    with tree_peer("dmtf-rackmount1", more=more) as peer:
+        bmc = Redfish(endpoint(peer.address))
+        read = [entry.id for entry in bmc.event_log.entries() if entry.id.startswith("Log1/")]
+        assert read == [f"Log1/{n}" for n in range(51, 151)]
+        bmc.close()
+
+
+def test_addresses_of_network_adapters_where_the_system_tells_none() -> None:
+    adapters = "/redfish/v1/Chassis/1U/NetworkAdapters"
+    chassis = {"Id": "1U", "NetworkAdapters": {"@odata.id": adapters}}
+    ports = {"NetworkPorts": {"@odata.id": f"{adapters}/1/NetworkPorts"}}
+    more = {
+        DMTF: {"PowerState": "On", "Links": {"Chassis": [{"@odata.id": "/redfish/v1/Chassis/1U"}]}},
+        "/redfish/v1/Chassis/1U": chassis,
+        adapters: {"Members": [{"@odata.id": f"{adapters}/1"}]},
+        f"{adapters}/1": {"Id": "1", **ports},
+        f"{adapters}/1/NetworkPorts": {"Members": [{"@odata.id": f"{adapters}/1/NetworkPorts/1"}]},
+        f"{adapters}/1/NetworkPorts/1": {
+            "Id": "1",
+            "AssociatedNetworkAddresses": ["AC-1F-6B-18-A4-5A"],
+            "ActiveLinkTechnology": "Ethernet",
+        },
+    }
+    with tree_peer("dmtf-rackmount1", more=more) as peer:
+        bmc = Redfish(endpoint(peer.address))
+        assert bmc.macs() == ("ac:1f:6b:18:a4:5a",)
+        bmc.close()
+
+
+def test_a_new_password_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG), tree_peer("supermicro-x10", more=SLOTS) as peer:
+        bmc = Redfish(endpoint(peer.address))
+        bmc.accounts.set_password("admin", Secret("battery staple"))
+        bmc.close()
+        assert peer.state()["bodies"] == [{"Password": "battery staple"}]
+    assert "battery staple" not in caplog.text
