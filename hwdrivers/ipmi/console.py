@@ -41,8 +41,9 @@ _MOST = 200  # bytes in one packet, whatever the BMC promises
 class Console:
     """`hwdrivers.interfaces.Console` over IPMI. What is left open ends when its session does, after 60 s."""
 
-    def __init__(self, bmc: KeptSession) -> None:
+    def __init__(self, bmc: KeptSession, keep_alive: float = _KEEP_ALIVE) -> None:
         self._bmc = bmc
+        self._keep_alive = keep_alive
 
     def open(self) -> ConsoleStream:
         session = self._bmc.log_in()
@@ -51,7 +52,7 @@ class Console:
         except BaseException:
             session.hang_up()
             raise
-        return Stream(self._bmc, session, size)
+        return Stream(self._bmc, session, size, self._keep_alive)
 
     def _activate(self, session: Session) -> int:
         """How many bytes one packet to the BMC may hold."""
@@ -73,8 +74,9 @@ class Console:
 class Stream:
     """`hwdrivers.interfaces.ConsoleStream`: one reader, and another thread may write and close."""
 
-    def __init__(self, bmc: KeptSession, session: Session, size: int) -> None:
+    def __init__(self, bmc: KeptSession, session: Session, size: int, keep_alive: float) -> None:
         self._bmc = bmc
+        self._silent_for = keep_alive
         self._session = session
         self._size = size
         self._lock = threading.RLock()  # around all that touches the session but waiting
@@ -97,7 +99,7 @@ class Stream:
                     return heard
                 self._check()
                 self._keep_alive()
-            left = min(until, self._spoke + _KEEP_ALIVE) - time.monotonic()
+            left = min(until, self._spoke + self._silent_for) - time.monotonic()
             if not self._wait(left) and time.monotonic() >= until:
                 return b""
 
@@ -185,7 +187,7 @@ class Stream:
 
     def _keep_alive(self) -> None:
         """Ask whether it is still ours (Get Payload Instance Info), which keeps the session alive."""
-        if time.monotonic() - self._spoke < _KEEP_ALIVE:
+        if time.monotonic() - self._spoke < self._silent_for:
             return
         self._spoke = time.monotonic()
         try:

@@ -87,3 +87,25 @@ def _power_supply(watts: int | None) -> bytes:
     body = struct.pack("<H", watts) + bytes(22)
     header = bytes([0, 0x82, len(body), -sum(body) & 0xFF])
     return (header + bytes([-sum(header) & 0xFF]) + body).ljust(32, b"\x00")
+
+
+# The machine that peers and tests know: (record, ipmi_sim's kind of sensor, raw reading), FRU devices.
+SENSORS = [
+    (full_sensor(1, "CPU1 Temp", kind=1, unit=1, thresholds=(5, 95), signed=True), "0x01 0x01", 42),
+    (full_sensor(2, "FAN1", kind=4, unit=18, m=50, thresholds=(10, 240)), "0x04 0x01", 120),
+    (
+        full_sensor(3, "12V", kind=2, unit=4, m=6, exponent=-2, thresholds=(180, 220)),
+        "0x02 0x01",
+        200,
+    ),
+    (full_sensor(4, "CPU2 Temp", kind=1, unit=1), "0x01 0x01", None),
+    (compact_sensor(5, "PSU1 Status", kind=8), "0x08 0x6f", None),
+    (compact_sensor(6, "ME Health", kind=0x28, owner=0x2C), None, None),
+    (fru_locator(7, "PSU1", device=1, entity=10), None, None),
+]
+BOARD = ["Contoso", "X10 board", "BOARD-1", "BP-1"]
+PRODUCT = ["Contoso", "Node 2000", "NP-1", "v1", "NODE-SERIAL-1", "ASSET-9"]
+FRUS = {
+    0: fru(chassis=["CP-1", "CHASSIS-77"], board=BOARD, product=PRODUCT),
+    1: fru(product=["Delta", "DPS-750", "PP-1", "S1F", "PSU-SERIAL-1", ""], watts=750),
+}

@@ -67,26 +67,6 @@ for name; do case $name in
 esac; done
 """
 
-SENSORS = [
-    (records.full_sensor(1, "CPU1 Temp", kind=1, unit=1, thresholds=(5, 95), signed=True), "0x01 0x01", 42),
-    (records.full_sensor(2, "FAN1", kind=4, unit=18, m=50, thresholds=(10, 240)), "0x04 0x01", 120),
-    (
-        records.full_sensor(3, "12V", kind=2, unit=4, m=6, exponent=-2, thresholds=(180, 220)),
-        "0x02 0x01",
-        200,
-    ),
-    (records.full_sensor(4, "CPU2 Temp", kind=1, unit=1), "0x01 0x01", None),
-    (records.compact_sensor(5, "PSU1 Status", kind=8), "0x08 0x6f", None),
-    (records.compact_sensor(6, "ME Health", kind=0x28, owner=0x2C), None, None),
-    (records.fru_locator(7, "PSU1", device=1, entity=10), None, None),
-]
-BOARD = ["Contoso", "X10 board", "BOARD-1", "BP-1"]
-PRODUCT = ["Contoso", "Node 2000", "NP-1", "v1", "NODE-SERIAL-1", "ASSET-9"]
-FRUS = {
-    0: records.fru(chassis=["CP-1", "CHASSIS-77"], board=BOARD, product=PRODUCT),
-    1: records.fru(product=["Delta", "DPS-750", "PP-1", "S1F", "PSU-SERIAL-1", ""], watts=750),
-}
-
 
 def words(raw: bytes) -> str:
     return " ".join(f"0x{byte:02x}" for byte in raw)
@@ -95,7 +75,7 @@ def words(raw: bytes) -> str:
 def commands() -> str:
     lines = ["mc_setbmc 0x20", "mc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x0002a2 0xf02"]
     lines += ["sel_enable 0x20 100 0x0a"]
-    for record, kind, value in SENSORS:
+    for record, kind, value in records.SENSORS:
         lines.append(f"main_sdr_add 0x20 {words(record)}")
         if kind:
             number = record[7]
@@ -108,7 +88,7 @@ def commands() -> str:
             if value is not None:
                 lines.append(f"sensor_set_value 0x20 0 {number} {value} 0")
     lines.append("sensor_set_bit 0x20 0 5 0 1 0")
-    for device, data in FRUS.items():
+    for device, data in records.FRUS.items():
         lines.append(f"mc_add_fru_data 0x20 {device} {len(data)} data {words(data)}")
     # ipmi_sim writes its own time into them: seconds since the machine started.
     lines.append("sel_add 0x20 0x02 0x00 0xf1 0x53 0x65 0x20 0x00 0x04 0x01 0x01 0x01 0x59 0x60 0x5f")

@@ -17,6 +17,7 @@ from peers import endpoint, ipmi_peer, ipmi_sim_peer
 
 from hwdrivers.errors import BMCError, Busy, Unsupported
 from hwdrivers.interfaces import ConsoleStream, Interface
+from hwdrivers.ipmi.console import Console
 from hwdrivers.ipmi.driver import IPMI
 
 pytestmark = pytest.mark.skipif(
@@ -112,6 +113,17 @@ def test_lost_packets_are_sent_again_and_nothing_twice(tmp_path: Path, serial: S
             for letter in (b"a", b"b", b"c"):
                 console.write(letter * 100)
             assert heard.result() == b"A" * 100 + b"B" * 100 + b"C" * 100
+        console.close()
+
+
+def test_who_lost_it_is_told(tmp_path: Path, serial: SerialPort) -> None:
+    with machine(tmp_path, serial) as bmc:
+        console = Console(bmc._bmc, keep_alive=0).open()
+        assert console.read(0.01) == b""
+        bmc._bmc.ask("take the console away", 0x06, 0x49, (1, 1, 0, 0, 0, 0))  # Deactivate Payload
+        with pytest.raises(BMCError, match="somebody else took it over, or the BMC was reset") as caught:
+            read_until(console, b"anything")
+        assert caught.value.retryable
         console.close()
 
 
