@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Protocol
@@ -15,7 +16,7 @@ from hwdrivers.address import BMCAddress, Scheme
 from hwdrivers.bmc import BMC, Endpoint, PowerState
 from hwdrivers.connect import connect
 from hwdrivers.errors import BMCError
-from hwdrivers.ipmi.sweep import IPMISweep
+from hwdrivers.ipmi.sweep import WAITS, IPMISweep
 from hwdrivers.redfish.sweep import RedfishSweep
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 Answer = tuple[Endpoint, PowerState | BMCError]
 
 _TURN = 0.05  # seconds after which somebody looks whether to send again, or to end
+_LEAVING = 5.0  # seconds for a log-out
 _AHEAD = 256  # endpoints that are taken while there is no room for their kind
 
 
@@ -59,7 +61,8 @@ class Asking(Protocol):
     def tick(self) -> None:
         """Time has passed."""
 
-    def forget(self, address: BMCAddress) -> None: ...
+    def forget(self, address: BMCAddress) -> Sequence[asyncio.Task[None]]:
+        """What is still to be done by the loop until its session is closed."""
 
     def stop(self) -> None:
         """Give up what is under way, without an answer."""
@@ -73,14 +76,22 @@ class Sweep:
     One sweep at a time: a second caller waits for the first.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        connect: Callable[[Endpoint], BMC] = connect,
+        *,
+        waits: Sequence[float] = WAITS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`connect` is for addresses without a scheme; `waits` and `clock` are for IPMI."""
         self._loop = asyncio.new_event_loop()
         self._lock = threading.Lock()
         self._answers: deque[Answer] = deque()
-        self._to_forget: deque[BMCAddress] = deque()
-        self._ipmi = IPMISweep(self._loop, self._answered)
-        self._others = ThroughConnect(self._loop, self._answered, connect)
+        self._to_forget: deque[tuple[BMCAddress, threading.Event]] = deque()
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._ipmi = IPMISweep(self._loop, self._answered, waits=waits, clock=clock)
         self._redfish = RedfishSweep(self._loop, self._answered)
+        self._others = ThroughConnect(self._loop, self._answered, connect)
         self._ways: tuple[Asking, ...] = (self._ipmi, self._redfish, self._others)
 
     def power(
@@ -93,13 +104,21 @@ class Sweep:
                 for way in self._ways:
                     way.stop()
                 self._answers.clear()
-        self._forget_now()
+                self._leave()
 
     def forget(self, address: BMCAddress) -> None:
-        self._to_forget.append(address)
-        if self._lock.acquire(blocking=False):
-            self._lock.release()
-            self._forget_now()
+        """Returns when its session is closed, or after a few seconds: who comes next may log in there."""
+        left = threading.Event()
+        self._to_forget.append((address, left))
+        for _ in range(round(_LEAVING / _TURN)):
+            if self._lock.acquire(blocking=False):
+                try:
+                    self._leave()
+                finally:
+                    self._lock.release()
+                return
+            if left.wait(_TURN):  # the sweep that goes on has done it
+                return
 
     def close(self) -> None:
         with self._lock:
@@ -160,9 +179,24 @@ class Sweep:
     def _forget_now(self) -> None:
         with suppress(IndexError):
             while True:
-                address = self._to_forget.popleft()
-                for way in self._ways:
-                    way.forget(address)
+                address, left = self._to_forget.popleft()
+                if leaving := [task for way in self._ways for task in way.forget(address)]:
+                    task = self._loop.create_task(_then(leaving, left))
+                    self._leaving.add(task)
+                    task.add_done_callback(self._leaving.discard)
+                else:
+                    left.set()
+
+    def _leave(self) -> None:
+        """Close what is to be forgotten, now."""
+        self._forget_now()
+        if self._leaving:
+            self._loop.run_until_complete(asyncio.wait(set(self._leaving), timeout=_LEAVING))
+
+
+async def _then(leaving: Sequence[asyncio.Task[None]], left: threading.Event) -> None:
+    await asyncio.wait(leaving)
+    left.set()
 
 
 class ThroughConnect:
@@ -218,8 +252,9 @@ class ThroughConnect:
     def tick(self) -> None:
         """Nothing to do."""
 
-    def forget(self, address: BMCAddress) -> None:
+    def forget(self, address: BMCAddress) -> Sequence[asyncio.Task[None]]:
         """Nothing is kept."""
+        return ()
 
     def stop(self) -> None:
         for future in self._asked:

@@ -276,18 +276,19 @@ class IPMISweep:
         finally:
             self._resolving -= 1
 
-    def forget(self, address: BMCAddress) -> None:
+    def forget(self, address: BMCAddress) -> Sequence[asyncio.Task[None]]:
         """End the session with a BMC, and forget that it refused a password and where its name led to."""
         _, peer = self._peers.pop(address, (0, None))
         talk = self._talks.get(peer) if peer else None
         if talk is None:
-            return
+            return ()
         talk.denied = None
         if talk.expects is None:
             self._hang_up(talk)
             del self._talks[talk.peer]
         else:
             talk.forgotten = True
+        return ()
 
     def stop(self) -> None:
         """Give up what is under way, without an answer; sessions stay."""
@@ -423,6 +424,10 @@ class IPMISweep:
 
     def _handshake_lost(self, talk: _Talk) -> None:
         # BMCs do not take kindly to a RAKP message sent twice: a lost one means to begin again, once.
+        if talk.expects == _RAKP4:
+            # Where it was RAKP 4 that was lost, there is a session now.
+            talk.logged_in, talk.used, talk.sequence = True, self._clock(), 0
+            self._hang_up(talk)
         talk.handshakes += 1
         if talk.handshakes > 1:
             self._silent_for(talk, sum(self._waits[:2]))
