@@ -27,6 +27,7 @@ from hwdrivers.refusals import MOST, Refusal, Refusals
 
 Document = dict[str, Any]
 
+_WORTH_KEEPING = 64  # answers; a seed that is killed forgets fewer
 LONGEST_WAIT = 15.0  # seconds that a caller sleeps for its turn
 _SIGNS = (Unreachable, BMCTimeout, Busy)  # of a BMC that is better left alone
 _RESET = "`undercloud node bmc reset NODE` has it asked at once"
@@ -52,7 +53,7 @@ class Conduct:
     """
 
     __slots__ = (
-        *("_lock", "_overloads", "_time", "address"),
+        *("_lock", "_time", "address"),
         *("answers", "breaker", "failures", "latency", "rate", "refusals", "taken", "told"),
     )
 
@@ -60,7 +61,6 @@ class Conduct:
         self.address = address
         self._lock = lock
         self._time = clock
-        self._overloads = 0
         self.answers = 0
         self.failures: dict[str, int] | None = None  # by kind; None spares memory
         self.breaker = Breaker()
@@ -92,14 +92,14 @@ class Conduct:
             self.latency = self.latency or Latency()
             self.latency.add(seconds)
             self.rate.answered()
-            self._well()
+            self.breaker.request_answered()
+            self._count()
 
     def overloaded(self, seconds: float, seen: str) -> None:
         with self._lock:
-            self._overloads += 1
             now = self._time.now()
             self.rate.overloaded(now)
-            self.breaker.failed(self._words(seen), now)
+            self.breaker.request_failed(self._words(seen), now)
             self.told = False
 
     # -- one call, of a driver or of the sweep ---------------------------------------------------------
@@ -114,23 +114,24 @@ class Conduct:
     @contextmanager
     def call(self) -> Iterator[None]:
         """Around one call; raises `LeftAlone` instead of letting it begin."""
-        with self._lock:
-            self.enter()
-            answers, overloads = self.answers, self._overloads
+        self.enter()
+        answers = self.answers
         try:
             yield
         except BMCError as error:
-            self.failed(error, counted=self._overloads != overloads)
+            self.failed(error)
             raise
-        if self.answers == answers:  # its driver obeys no pace
-            self.went_well()
+        self.went_well(counted=self.answers != answers)
 
-    def went_well(self) -> None:
+    def went_well(self, *, counted: bool = False) -> None:
+        """`counted`: its driver obeys a pace, and has told of each answer."""
         with self._lock:
-            self._well()
+            self.breaker.call_answered()
+            if not counted:
+                self._count()
 
-    def failed(self, error: BMCError, *, counted: bool = False) -> None:
-        """`counted`: its driver has said of a request that it was too much."""
+    def failed(self, error: BMCError) -> None:
+        """A call did, which is not always for the BMC's sake."""
         if isinstance(error, LeftAlone | Crowded):
             return
         with self._lock:
@@ -138,15 +139,14 @@ class Conduct:
             self.failures = self.failures or {}
             kind = type(error).__name__
             self.failures[kind] = self.failures.get(kind, 0) + 1
-            if not isinstance(error, _SIGNS):
-                self.breaker.answered()
-            elif not counted:
-                self.breaker.failed(self._words(str(error)), self._time.now())
+            if isinstance(error, _SIGNS):
+                self.breaker.call_failed(self._words(str(error)), self._time.now())
+            else:
+                self.breaker.call_answered()
 
-    def _well(self) -> None:
+    def _count(self) -> None:
         self.answers += 1
-        self.told = self.told and not self.breaker.row and self.answers % 64 != 0
-        self.breaker.answered()
+        self.told = self.told and self.answers % _WORTH_KEEPING != 0
 
     def _left_alone(self, now: float) -> LeftAlone:
         breaker = self.breaker

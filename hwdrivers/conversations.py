@@ -16,13 +16,13 @@ _INTERFACES = frozenset(ATTRIBUTES.values())
 class Conversation:
     """An open one. `users`: who has it now; `ended`: nobody else gets it; `idle_since` in seconds."""
 
-    __slots__ = ("bmc", "ended", "endpoint", "idle_since", "users")
+    __slots__ = ("bmc", "closed", "ended", "endpoint", "idle_since", "users")
 
     def __init__(self, endpoint: Endpoint, bmc: BMC) -> None:
         self.endpoint = endpoint
         self.bmc = bmc
         self.users = 0
-        self.ended = False
+        self.ended = self.closed = False
         self.idle_since = 0.0
 
 

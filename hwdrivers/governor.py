@@ -142,8 +142,9 @@ class Governor:
             talk.ended = True
             if self._open.get(talk.endpoint.address) is talk:
                 del self._open[talk.endpoint.address]
-            if talk.users:
+            if talk.users or talk.closed:
                 return
+            talk.closed = True
         talk.bmc.close()
 
     @contextmanager
@@ -195,6 +196,8 @@ class Governor:
     def close(self) -> None:
         """Log out everywhere; what somebody still has is closed when it is given back."""
         with self._changed:
+            if self._closed:
+                return
             self._closed = True
             self._changed.notify_all()
             idle = [talk for talk in self._open.values() if not talk.users]

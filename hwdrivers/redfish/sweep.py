@@ -12,7 +12,7 @@ import logging
 import os
 import resource
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -103,14 +103,16 @@ class RedfishSweep:
     def tick(self) -> None:
         """Nothing to do."""
 
-    def forget(self, address: BMCAddress) -> None:
+    def forget(self, address: BMCAddress) -> Sequence[asyncio.Task[None]]:
         """End the session, while the loop runs the next time."""
         if not address.is_redfish:
-            return
-        for key in [key for key in self._services if key[0] == address.base_url]:
-            task = self._loop.create_task(self._log_out(self._services.pop(key)))
+            return ()
+        keys = [key for key in self._services if key[0] == address.base_url]
+        tasks = [self._loop.create_task(self._log_out(self._services.pop(key))) for key in keys]
+        for task in tasks:
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
+        return tasks
 
     def stop(self) -> None:
         for task in self._asking:
