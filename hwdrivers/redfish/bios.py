@@ -11,8 +11,7 @@ from hwdrivers.redfish.documents import Document, inside, link, section, texts
 from hwdrivers.redfish.system import System
 
 _RESET = "#Bios.ResetBios"
-# iDRAC makes no job, and so changes nothing, without it (github.com/dell/iDRAC-Redfish-Scripting/issues/84);
-# who does not declare apply times may refuse the word (github.com/bmc-toolbox/bmclib/pull/458, Supermicro).
+# Only for those who declare it: some need it, others refuse it (see quirks).
 _APPLY_ON_RESET = {
     "@Redfish.SettingsApplyTime": {
         "@odata.type": "#Settings.v1_1_0.PreferredApplyTime",

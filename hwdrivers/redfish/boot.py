@@ -36,8 +36,7 @@ _DEVICES = {
 }
 MODES = {"UEFI": BootMode.UEFI, "Legacy": BootMode.BIOS}
 _MODE_NAMES = {mode: name for name, mode in MODES.items()}
-# AMI's firmware has moved the Boot section to a settings object, and says so in a message of this name:
-# github.com/DMTF/Redfish-Tacklebox/issues/144 (ASRock WRX80).
+# AMI's firmware says so where it takes boot settings in its settings object only (see quirks).
 _MOVED = "OperationSupportedInFutureStateURI"
 
 
@@ -61,10 +60,9 @@ def set_device(system: System, device: BootDevice, mode: BootMode | None) -> Non
     enabled = _enabled(boot, _TARGETS[device][1])
     if Quirk.SEND_BOOT_ENABLED in system.quirks or boot.get(_ENABLED) != enabled:
         body[_ENABLED] = enabled
-    if mode is not None:
-        body[_MODE] = _MODE_NAMES[mode]
-    elif Quirk.SEND_BOOT_MODE in system.quirks and isinstance(boot.get(_MODE), str):
-        body[_MODE] = boot[_MODE]
+    always = Quirk.SEND_BOOT_MODE in system.quirks and isinstance(boot.get(_MODE), str)
+    if always or (mode is not None and boot.get(_MODE) != _MODE_NAMES[mode]):
+        body[_MODE] = _MODE_NAMES[mode] if mode else boot[_MODE]
     _send(system, path, body)
 
 
@@ -85,7 +83,7 @@ def _target(system: System, boot: Document, device: BootDevice, mode: BootMode |
         wanted = _UEFI_FIRST.get(device, wanted)
     allowed = texts(boot.get(_TARGET + _ALLOWED))
     for target in wanted:
-        if target in allowed or not allowed:  # iDRAC 10 tells no allowable values
+        if target in allowed or not allowed:
             return target
     advice = f"it allows only {', '.join(sorted(allowed))}"
     raise Unsupported.at(system.address, f"boot from {device}", advice, "use one of these")
@@ -103,14 +101,21 @@ def _send(system: System, path: str, body: Document) -> None:
     try:
         system.patch(path, {"Boot": body})
     except seen.HTTPError as error:
-        messages = str(error.extended_info)
-        if _MOVED in messages and path == system.path:
+        if _MOVED in str(error.extended_info) and path == system.path:
             system.patch(f"{path.rstrip('/')}/SD", {"Boot": body})
-        elif error.status_code == 400 and body.get(_ENABLED) == "Continuous" and _ENABLED in messages:
-            # DSP0268 has deprecated Continuous, and some firmware refuses it: once is better than not at all.
-            system.patch(path, {"Boot": {**body, _ENABLED: "Once"}})
-        else:
+        elif error.status_code != 400:
             raise
+        elif body.get(_ENABLED) == "Continuous":
+            # DSP0268 has deprecated it, and some refuse it: once is better than not at all.
+            _send(system, path, {**body, _ENABLED: "Once"})
+        elif not _is_so(system, path, body):
+            raise
+
+
+def _is_so(system: System, path: str, body: Document) -> bool:
+    """Whether it has done what it refused."""
+    boot = section(system.get(path), "Boot")
+    return all(boot.get(name) == value for name, value in body.items())
 
 
 def ability(document: Document) -> Ability:

@@ -32,13 +32,13 @@ class _Paced(requests.Session):
         self.pace: Pace = UNPACED
         # No web proxy stands between a seed and its BMCs, and ~/.netrc has no say in who logs in.
         self.trust_env = False
-        self._sleep = sleep
+        self.sleep = sleep
 
     def request(self, method: str, url: str, **more: Any) -> requests.Response:  # type: ignore[override]
         response = self._once(method, url, **more)
         seconds = _asked_pause(response)
         if method == "GET" and response.status_code in _NOT_NOW and seconds <= _PATIENCE:
-            self._sleep(seconds)
+            self.sleep(seconds)
             response = self._once(method, url, **more)
         return tamed(response)
 

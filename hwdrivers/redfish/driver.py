@@ -16,7 +16,7 @@ from hwdrivers.mac import normal_mac
 from hwdrivers.offers import Offers
 from hwdrivers.pace import UNPACED, Pace
 from hwdrivers.power import fitting
-from hwdrivers.redfish import boot
+from hwdrivers.redfish import boot, dell
 from hwdrivers.redfish.abilities import find_abilities
 from hwdrivers.redfish.accounts import RedfishAccounts
 from hwdrivers.redfish.bios import RedfishBIOS
@@ -27,6 +27,7 @@ from hwdrivers.redfish.firmware import RedfishFirmware
 from hwdrivers.redfish.inventory import read_inventory
 from hwdrivers.redfish.led import RedfishLED
 from hwdrivers.redfish.media import RedfishMedia
+from hwdrivers.redfish.quirks import Quirk
 from hwdrivers.redfish.raid import RedfishRAID
 from hwdrivers.redfish.secure_boot import RedfishSecureBoot
 from hwdrivers.redfish.sensors import RedfishSensors
@@ -71,7 +72,7 @@ class Redfish(Offers):
         self.sensors = RedfishSensors(self._system)
         self.event_log = RedfishEventLog(self._system)
         self.led = RedfishLED(self._system)
-        self.media = RedfishMedia(self._system)
+        self.media: RedfishMedia = RedfishMedia(self._system)
         self.bios = RedfishBIOS(self._system)
         self.secure_boot = RedfishSecureBoot(self._system)
         self.raid = RedfishRAID(self._system)
@@ -107,7 +108,13 @@ class Redfish(Offers):
 
     def set_boot_device(self, device: BootDevice, mode: BootMode | None = None) -> None:
         with self._system.talking(f"set the boot device to {device}"):
-            boot.set_device(self._system, device, mode)
+            if not (device is BootDevice.CDROM and self._boots_virtual_cd()):
+                boot.set_device(self._system, device, mode)
+
+    def _boots_virtual_cd(self) -> bool:
+        """Where that is the maker's own action, and an image is there to boot from."""
+        by_oem = Quirk.MEDIA_BY_OEM in self._system.quirks
+        return by_oem and self.media.holds_image() and dell.boot_virtual_cd(self._system)
 
     def boot_device(self) -> BootDevice | None:
         with self._system.talking("read the boot device"):
@@ -165,7 +172,6 @@ class Redfish(Offers):
         try:
             self._system.post(target, {"ResetType": kind})
         except seen.HTTPError:
-            # iDRAC refuses to switch on what is on (409).
             if fitting(action, self.power_state()) is not None:
                 raise
 

@@ -29,8 +29,6 @@ class _Drive:
         return MediaSlot(
             id=told(self.document.get("Id")) or self.path.rpartition("/")[2],
             kinds=texts(self.document.get("MediaTypes")),
-            # Supermicro keeps the name of what was ejected (github.com/ansible-collections/community.general
-            # issue 6969): what is not inserted is not there.
             image=None if inserted is False else told(self.document.get("Image")),
         )
 
@@ -38,6 +36,10 @@ class _Drive:
 class RedfishMedia:
     def __init__(self, system: System) -> None:
         self._system = system
+
+    def holds_image(self) -> bool:
+        """Whether anything is inserted; within `talking`."""
+        return any(drive.slot.image is not None for drive in self._drives())
 
     def slots(self) -> tuple[MediaSlot, ...]:
         with self._system.talking("list the virtual media"):

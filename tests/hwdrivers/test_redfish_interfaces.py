@@ -18,6 +18,7 @@ from hwdrivers.credentials import Secret
 from hwdrivers.errors import BMCError, Unsupported
 from hwdrivers.interfaces import Ability, Account, Health, Interface, RAIDVolume, Sensor, TaskState
 from hwdrivers.redfish.driver import Redfish
+from hwdrivers.redfish.quirks import ROWS, Quirk, quirks_of
 
 DELL = "/redfish/v1/Systems/System.Embedded.1"
 VOLUMES = f"{DELL}/Storage/RAID.Slot.7-1/Volumes"
@@ -589,3 +590,47 @@ def test_a_new_password_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
         bmc.close()
         assert peer.state()["bodies"] == [{"Password": "battery staple"}]
     assert "battery staple" not in caplog.text
+
+
+@pytest.mark.parametrize(("image", "by_oem"), [(IMAGE, True), (None, False)])
+def test_an_idrac_boots_virtual_media_by_its_own_action(image: str | None, by_oem: bool) -> None:
+    drives = "/redfish/v1/Managers/iDRAC.Embedded.1/VirtualMedia"
+    more = {
+        drives: {"Members": [{"@odata.id": f"{drives}/CD"}]},
+        f"{drives}/CD": {"Id": "CD", "MediaTypes": ["CD"], "Image": image, "Inserted": image is not None},
+    }
+    with tree_peer("dell-r820", more=more, faults=("quick",)) as peer:
+        bmc = Redfish(endpoint(peer.address))
+        bmc.set_boot_device(BootDevice.CDROM)
+        (body,) = peer.state()["bodies"]
+        assert ("VCD-DVD" in str(body)) is by_oem
+        assert ("Boot" in body) is not by_oem
+        monitored = "GET /redfish/v1/TaskService/TaskMonitors/1" in peer.state()["requests"]
+        assert monitored is by_oem
+        bmc.close()
+
+
+def test_a_boot_device_that_counts_for_good_is_set_for_once_where_only_that_is_taken() -> None:
+    refused = {f"PATCH {DMTF}": (400, "{}", {}, 1)}
+    with tree_peer("dmtf-rackmount1", refused) as peer:
+        bmc = Redfish(endpoint(peer.address))
+        bmc.set_boot_device(BootDevice.DISK)
+        assert peer.state()["boot"]["BootSourceOverrideEnabled"] == "Once"
+        bmc.close()
+
+
+def test_a_refusal_of_a_boot_device_that_was_set_all_the_same_is_none() -> None:
+    with tree_peer("dmtf-rackmount1", {f"PATCH {DMTF}": (400, "{}")}) as peer:
+        bmc = Redfish(endpoint(peer.address))
+        bmc.set_boot_device(BootDevice.PXE, BootMode.UEFI)  # as the tree has it
+        with pytest.raises(BMCError):
+            bmc.set_boot_device(BootDevice.CDROM)
+        bmc.close()
+
+
+def test_every_quirk_has_its_source() -> None:
+    assert all(row.differs and row.seen for row in ROWS)
+    assert {row.quirk for row in ROWS} == set(Quirk)
+    assert set(quirks_of("Supermicro", "Super Server")) >= {Quirk.SEND_BOOT_MODE, Quirk.MEDIA_IS_USB}
+    assert Quirk.MEDIA_BY_OEM in quirks_of("Dell Inc.", "PowerEdge R820")
+    assert set(quirks_of(None, None)) == {Quirk.SAYS_FULL}

@@ -107,9 +107,9 @@ class Handler(BaseHTTPRequestHandler):
         if path == MONITOR:
             LEFT["monitor"] -= 1
             running = {"Id": "1", "TaskState": "Running", "PercentComplete": 40}
-            return (
-                self.send(202, json.dumps(running).encode()) if LEFT["monitor"] >= 0 else self.send(204, b"")
-            )
+            if LEFT["monitor"] >= 0 and "quick" not in WISHES["faults"]:
+                return self.send(202, json.dumps(running).encode())
+            return self.send(204, b"")
         if path not in TREE:
             return self.send(404, b"{}")
         document = TREE[path]
@@ -132,7 +132,7 @@ class Handler(BaseHTTPRequestHandler):
             TREE[TREE[target]["Entries"]["@odata.id"]]["Members"] = []
         elif path.endswith("/Volumes"):
             self.add_volume(path, body)
-        if action.endswith("SimpleUpdate") or path.endswith("/Volumes"):
+        if action.endswith(("SimpleUpdate", "ImportSystemConfiguration")) or path.endswith("/Volumes"):
             return self.send(202, b"", {"Location": f"http://{self.headers['Host']}{MONITOR}"})
         return self.send(204, b"")
 
