@@ -2,7 +2,7 @@
 
 Prints its port, then answers every line on standard input with its state as JSON; ends with standard input.
 `argv`: a JSON object {password, folder, serial: port of a TCP server that plays the serial port, or null,
-lose: each so manieth packet of a console, 0: none}.
+lose: each so manieth packet of a console, 0: none, faults: [names]}.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ cd "$(dirname "$0")" || exit 1
 case $1 in
 get) shift; for name; do echo "$name:$(cat "state.$name")"; done ;;
 set) echo "$2" > "state.$2.asked"; case $2 in
+    power) [ -e power-stays ] || echo "$3" > state.power ;;
     shutdown) echo 0 > state.power ;;
     identify) echo "$3" > state.identify ;;
     *) echo "$3" > "state.$2" ;;
@@ -115,6 +116,8 @@ def started() -> tuple[subprocess.Popen, int]:
         (FOLDER / name).chmod(0o755)
     for name, value in (("power", "0"), ("boot", "none"), ("reset", "0"), ("identify", "0 0")):
         (FOLDER / f"state.{name}").write_text(value)
+    for fault in WISHES["faults"]:
+        (FOLDER / fault.replace(" ", "-")).touch()
     log = (FOLDER / "log").open("w")
     command = ["ipmi_sim", "-n", "-c", FOLDER / "lan.conf", "-f", FOLDER / "sim.emu", "-s", FOLDER / "state"]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log), port

@@ -70,13 +70,15 @@ def ipmi_peer(
     return running("ipmi", "ipmi_peer.py", wishes)
 
 
-def virtualbmc_peer() -> Any:
-    return running("ipmi", "virtualbmc_peer.py", {"password": PASSWORD})
+def virtualbmc_peer(*, faults: tuple[str, ...] = ()) -> Any:
+    return running("ipmi", "virtualbmc_peer.py", {"password": PASSWORD, "faults": faults})
 
 
-def ipmi_sim_peer(folder: Path, *, serial: int | None = None, lose: int = 0) -> Any:
+def ipmi_sim_peer(
+    folder: Path, *, serial: int | None = None, lose: int = 0, faults: tuple[str, ...] = ()
+) -> Any:
     """`serial`: TCP port of a server that plays the serial port; `lose`: each so manieth console packet."""
-    wishes = {"password": PASSWORD, "folder": str(folder), "serial": serial, "lose": lose}
+    wishes = {"password": PASSWORD, "folder": str(folder), "serial": serial, "lose": lose, "faults": faults}
     return running("ipmi", "ipmi_sim_peer.py", wishes)
 
 

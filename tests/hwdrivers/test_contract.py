@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import logging
 import shutil
@@ -10,12 +11,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from peers import PASSWORD, endpoint, ipmi_peer, ipmi_sim_peer, sushy_tools_peer, tree_peer, virtualbmc_peer
 from stopped_clock import StoppedClock
+from vmlab.simulator import Settings, Simulation
 
 from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import BMC, BootDevice, BootMode, Endpoint, PowerAction, PowerState
@@ -72,9 +75,7 @@ def _virtualbmc(folder: Path, faults: tuple[str, ...]) -> Iterator[Bench]:
     for library in ("virtualbmc", "libvirt"):
         if importlib.util.find_spec(library) is None:
             pytest.skip(f"{library} is not installed: pip install -e .[lab]")
-    if faults:
-        pytest.skip("virtualbmc cannot be told to fail")
-    with virtualbmc_peer() as peer:
+    with virtualbmc_peer(faults=faults) as peer:
         boot = {BootDevice.PXE: "network", BootDevice.DISK: "hd", BootDevice.CDROM: "cdrom"}
         yield Bench(peer.address, connect, peer.state, boot)
 
@@ -83,9 +84,7 @@ def _virtualbmc(folder: Path, faults: tuple[str, ...]) -> Iterator[Bench]:
 def _ipmi_sim(folder: Path, faults: tuple[str, ...]) -> Iterator[Bench]:
     if shutil.which("ipmi_sim") is None:
         pytest.skip("ipmi_sim is not installed: Debian's package openipmi has it")
-    if faults:
-        pytest.skip("ipmi_sim cannot be told to fail")
-    with ipmi_sim_peer(folder) as peer:
+    with ipmi_sim_peer(folder, faults=faults) as peer:
         # It knows no disk, and names the number that means a disk "default".
         boot = {BootDevice.PXE: "pxe", BootDevice.DISK: "default", BootDevice.CDROM: "cdrom"}
         yield Bench(peer.address, connect, peer.state, boot)
@@ -115,13 +114,39 @@ def _recorded(folder: Path, faults: tuple[str, ...]) -> Iterator[Bench]:
         yield Bench(peer.address, connect, state, {**_REDFISH_BOOT, BootDevice.CDROM: "UsbCd"})
 
 
+@cache
+def _fleet() -> tuple[Simulation, Iterator[str]]:
+    """A BMC for each test, all in one process."""
+    simulation = Simulation(Settings(bmcs=1000, password=PASSWORD))
+    atexit.register(simulation.close)
+    return simulation, iter(simulation.addresses)
+
+
+@contextmanager
+def _simulated(scheme: str, faults: tuple[str, ...]) -> Iterator[Bench]:
+    simulation, free = _fleet()
+    where = next(free)
+    for fault in faults:
+        simulation.fault({"power stays": "power-stuck"}[fault], where)
+
+    def state() -> dict[str, Any]:
+        told = simulation.remembered(where)
+        boot = told["boot"].get("BootSourceOverrideTarget")
+        return {"power": told["power"], "boot": boot, "logins": ["admin"] * told["logins"]}
+
+    address = simulation.ipmi(where) if scheme == "ipmi" else simulation.redfish(where)
+    yield Bench(address, connect, state, _REDFISH_BOOT)
+
+
 _KINDS = {
     "fake": _fake,
     "ipmi": _ipmi,
     "ipmi-virtualbmc": _virtualbmc,
     "ipmi-sim": _ipmi_sim,
+    "ipmi-simulated": lambda _, faults: _simulated("ipmi", faults),
     "redfish-sushy-tools": _sushy_tools,
     "redfish-recorded": _recorded,
+    "redfish-simulated": lambda _, faults: _simulated("redfish", faults),
 }
 
 

@@ -1,7 +1,7 @@
 """A BMC on 127.0.0.1 made of virtualbmc's own class and libvirt's test driver, in a process of its own.
 
 Prints its port, then answers every line on standard input with its state as JSON; ends with standard input.
-`argv`: a JSON object {password}. libvirt's `test:///default` keeps a domain in this process's memory.
+`argv`: a JSON object {password, faults: [names]}. libvirt's `test:///default` keeps a domain in memory.
 """
 
 from __future__ import annotations
@@ -46,7 +46,12 @@ def answer_questions():
     os._exit(0)
 
 
-bmc = VirtualBMC("admin", WISHES["password"], 0, "127.0.0.1", "test", URI)
+class Peer(VirtualBMC):
+    def power_on(self):
+        return None if "power stays" in WISHES["faults"] else super().power_on()
+
+
+bmc = Peer("admin", WISHES["password"], 0, "127.0.0.1", "test", URI)
 bmc.port = bmc.serversocket.getsockname()[1]
 print(bmc.port, flush=True)
 threading.Thread(target=answer_questions, daemon=True).start()
