@@ -83,7 +83,9 @@ def by_model(documents: Mapping[str, Document], known: Mapping[str, Model]) -> l
     for bmc, document in documents.items():
         groups[known.get(bmc, (None, None))].append(document)
     rows = [_row(model, behaving) for model, behaving in groups.items()]
-    return sorted(rows, key=lambda row: (-row["bmcs"], row["vendor"] or "", row["model"] or ""))
+    return sorted(
+        rows, key=lambda row: (-row["bmcs"], not row["vendor"], row["vendor"] or "", row["model"] or "")
+    )
 
 
 def _row(model: Model, documents: list[Document]) -> Document:
