@@ -124,6 +124,7 @@ class Sweep:
         with self._lock:
             for way in self._ways:
                 way.close()
+            self._loop.run_until_complete(asyncio.sleep(0))  # what was cancelled takes note of it
             self._loop.close()
 
     def _sweep(self, source: Iterator[Endpoint], ended: Callable[[], bool]) -> Iterator[Answer]:

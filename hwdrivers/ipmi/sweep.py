@@ -234,13 +234,14 @@ class IPMISweep:
         self._talks: dict[Peer, _Talk] = {}
         # All waits of one kind are equally long, so each of these is in the order of time.
         self._due: list[deque[tuple[float, _Talk, int]]] = [deque() for _ in waits]
-        self._active = self._slow = self._resolving = 0
+        self._active = self._slow = 0
+        self._resolving: set[asyncio.Task[None]] = set()
         self._credit, self._credited = 0.0, clock()
 
     @property
     def under_way(self) -> int:
         """How many questions are open."""
-        return self._active + self._resolving
+        return self._active + len(self._resolving)
 
     def room(self) -> bool:
         """Whether one more may be asked now."""
@@ -248,7 +249,7 @@ class IPMISweep:
         gained = (now - self._credited) * self._packets
         self._credit = min(self._credit + gained, self._packets * 0.1)
         self._credited = now
-        crowded = self._active - self._slow + self._resolving >= self._at_once
+        crowded = self._active - self._slow + len(self._resolving) >= self._at_once
         return self._credit >= 0 and not crowded and self._slow < self._silent
 
     def ask(self, endpoint: Endpoint) -> None:
@@ -257,8 +258,9 @@ class IPMISweep:
         if found is not None:
             self._begin(endpoint, *found)
         else:
-            self._resolving += 1
-            self._loop.create_task(self._resolve(endpoint))
+            task = self._loop.create_task(self._resolve(endpoint))
+            self._resolving.add(task)
+            task.add_done_callback(self._resolving.discard)
 
     async def _resolve(self, endpoint: Endpoint) -> None:
         address = endpoint.address
@@ -273,8 +275,6 @@ class IPMISweep:
             family, _, _, _, peer = found[0]
             self._peers[address] = (family, peer)
             self._begin(endpoint, family, peer)
-        finally:
-            self._resolving -= 1
 
     def forget(self, address: BMCAddress) -> Sequence[asyncio.Task[None]]:
         """End the session with a BMC, and forget that it refused a password and where its name led to."""
@@ -292,6 +292,8 @@ class IPMISweep:
 
     def stop(self) -> None:
         """Give up what is under way, without an answer; sessions stay."""
+        for task in self._resolving:
+            task.cancel()
         for talk in [talk for talk in self._talks.values() if talk.expects is not None]:
             talk.followers.clear()
             self._end(talk)

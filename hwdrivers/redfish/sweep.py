@@ -12,6 +12,7 @@ import logging
 import os
 import resource
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,7 @@ import aiohttp
 import requests
 from sushy import exceptions as seen
 
-from hwdrivers.address import BMCAddress
+from hwdrivers.address import BMCAddress, Scheme
 from hwdrivers.bmc import Endpoint, PowerState
 from hwdrivers.credentials import Credentials
 from hwdrivers.errors import AccessDenied, BMCError, BMCTimeout, LogInRefused, ProtocolError, Unreachable
@@ -65,8 +66,7 @@ class _Service:
     keeps: bool  # one of those whose connection may stay open
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     entered: bool = False
-    headers: dict[str, str] = field(default_factory=dict)  # the token
-    basic: aiohttp.BasicAuth | None = None
+    headers: dict[str, str] = field(default_factory=dict)  # the token, or basic authentication
     session: str | None = None  # its path, to log out
     system: str | None = None  # the only one
     refused: tuple[LogInRefused, float] | None = None  # and when
@@ -198,8 +198,7 @@ class RedfishSweep:
                 reply = _Reply(404, {}, b"")
         token = reply.headers.get("X-Auth-Token")
         if reply.status in _NO_SESSIONS or (reply.status < 300 and not token):
-            login = endpoint.credentials
-            service.basic = aiohttp.BasicAuth(login.username, login.password.reveal(), "utf-8")
+            service.headers = {"Authorization": _basic(endpoint.credentials)}
             return
         self._document(service, endpoint, _LOG_IN, reply)
         service.headers = {"X-Auth-Token": token}
@@ -223,7 +222,7 @@ class RedfishSweep:
         if path is None or self._http is None:
             return
         with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-            url, tls = service.base + path, self._tls[login.verify_tls, login.ca_file]
+            url, tls = service.base + path, self._tls.get((login.verify_tls, login.ca_file), True)
             async with self._http.delete(url, headers=headers, ssl=tls, allow_redirects=False):
                 pass
 
@@ -255,7 +254,7 @@ class RedfishSweep:
             headers["Connection"] = "close"
         url, tls = service.base + path, self._context(endpoint)
         async with self._http.request(
-            method, url, headers=headers, auth=service.basic, ssl=tls, allow_redirects=False, **more
+            method, url, headers=headers, ssl=tls, allow_redirects=False, **more
         ) as response:
             body = b"".join([chunk async for chunk in _bounded(response)])
             return _Reply(response.status, response.headers, body)
@@ -279,7 +278,9 @@ class RedfishSweep:
             service.refused = error.with_traceback(None), self._loop.time()
             raise
 
-    def _context(self, endpoint: Endpoint) -> ssl.SSLContext:
+    def _context(self, endpoint: Endpoint) -> ssl.SSLContext | bool:
+        if endpoint.address.scheme is not Scheme.REDFISH_HTTPS:
+            return True  # aiohttp's default; nothing is encrypted
         key = (endpoint.credentials.verify_tls, endpoint.credentials.ca_file)
         if key not in self._tls:
             self._tls[key] = _context(endpoint)
@@ -300,6 +301,10 @@ def _context(endpoint: Endpoint) -> ssl.SSLContext:
         context.set_ciphers("DEFAULT@SECLEVEL=0")
         context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     return context
+
+
+def _basic(login: Credentials) -> str:
+    return "Basic " + b64encode(f"{login.username}:{login.password.reveal()}".encode()).decode()
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
