@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from documents import SYSTEM, collection, link, read, service, with_parts
+from documents import SYSTEM, Document, collection, link, read, service, with_parts
 
 from hwdrivers.inventory import Inventory
 from hwdrivers.redfish.inventory.values import (
@@ -191,8 +191,10 @@ def test_threads_are_what_an_operating_system_sees() -> None:
 
 
 def test_idrac_8_tells_instruction_sets_in_a_list() -> None:
-    cpu = {"ProcessorType": "CPU", "InstructionSet": [{"Member": "x86-64"}]}
+    cpu: Document = {"ProcessorType": "CPU", "InstructionSet": [{"Member": "x86-64"}]}
     assert read(with_parts("Processors", {"1": cpu})).processors[0].architecture == "x86_64"
+    cpu["InstructionSet"] = [{"Member": {}}]
+    assert read(with_parts("Processors", {"1": cpu})).processors[0].architecture is None
 
 
 def test_simple_storage_alone() -> None:

@@ -8,6 +8,7 @@ from hwdrivers.inventory import CPU, Processor
 from hwdrivers.redfish.inventory.found import Found, keys_of, own
 from hwdrivers.redfish.inventory.resource import Resource, labelled
 from hwdrivers.redfish.inventory.values import architecture, mhz, total
+from hwdrivers.told import told
 
 
 def read_processors(holder: Resource) -> list[Found[Processor]]:
@@ -91,7 +92,7 @@ def _word(item: Resource, name: str) -> str | None:
     """iDRAC 8 and 9 of 2017 tell [{"Member": "x86-64"}]."""
     value = item.value(name)
     listed = value[0] if isinstance(value, list) and value else None
-    return item.text(name) or (listed.get("Member") if isinstance(listed, dict) else None)
+    return item.text(name) or told(listed.get("Member") if isinstance(listed, dict) else None)
 
 
 def _threads(system: Resource, cpus: Sequence[Processor]) -> int | None:
