@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from sushy import connector as sushy_connector
 
@@ -22,6 +23,8 @@ _CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 30.0
 # Seconds. What was answered "not now" is asked once more, if the BMC asks for no longer a pause than this.
 _PATIENCE, _PAUSE = 5.0, 1.0
 _NOT_NOW = (429, 503)
+# An answer that trickles, or does not end, must not hold us: how often its time it may take, and its bytes.
+_TRICKLE, _MOST_BYTES = 4, 32 * 1024 * 1024
 
 
 class _Paced(requests.Session):
@@ -54,7 +57,8 @@ class _Paced(requests.Session):
         self.pace.wait()
         begun = time.monotonic()
         try:
-            response: requests.Response = super().request(method, url, **more)
+            response: requests.Response = super().request(method, url, stream=True, **more)
+            _read(response, begun + _TRICKLE * _seconds(more.get("timeout")))
         except requests.exceptions.SSLError:
             self.pace.answered(time.monotonic() - begun)
             raise
@@ -67,6 +71,33 @@ class _Paced(requests.Session):
         else:
             self.pace.answered(seconds)
         return response
+
+
+def _seconds(timeout: Any) -> float:
+    """Of a timeout to connect and one to read, the second."""
+    return float(timeout[1] if isinstance(timeout, tuple) else timeout or READ_TIMEOUT)
+
+
+def _read(response: requests.Response, until: float) -> None:
+    """Read the body, and raise what requests would."""
+    try:
+        response._content = _bounded(response.raw, until)
+    except urllib3.exceptions.ReadTimeoutError as error:
+        raise requests.exceptions.ReadTimeout(error) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.exceptions.ConnectionError(error) from error
+    finally:
+        response.close()
+
+
+def _bounded(raw: Any, until: float) -> bytes:
+    """All bytes, in bounded time (by `time.monotonic`) and memory; requests itself bounds neither."""
+    body = bytearray()
+    while chunk := raw.read1(65536, decode_content=True):
+        body += chunk
+        if len(body) > _MOST_BYTES or time.monotonic() > until:
+            raise requests.exceptions.ReadTimeout("Error: its answer does not end")
+    return bytes(body)
 
 
 def _asked_pause(response: requests.Response) -> float:

@@ -49,10 +49,10 @@ class RedfishSensors:
 
     def ability(self) -> Ability:
         with self._system.talking("look for sensors"):
-            kinds = ("Sensors", "Thermal", "Power")
             for _, chassis in self._system.chassis():
-                if named := [kind for kind in kinds if link(chassis, kind)]:
-                    return Ability(True, ", ".join(named))
+                for kind in ("Sensors", "Thermal", "Power"):  # iDRAC 7 links to Thermal, and answers 404
+                    if self._system.get(link(chassis, kind)) is not None:
+                        return Ability(True, kind)
         return Ability(False, "its chassis tells none")
 
     def _all(self) -> Iterator[Sensor]:
@@ -71,6 +71,8 @@ class RedfishSensors:
 def _new(document: Document) -> Sensor:
     unit = told(document.get("ReadingUnits"))
     kind = told(document.get("ReadingType")) or _guess(unit)
+    if told(document.get("PhysicalContext")) == "Fan" and kind == "Percent":
+        kind = "Fan"
     return Sensor(
         name=told(document.get("Name")) or told(document.get("Id")) or "unnamed",
         kind=_KINDS.get(kind, kind),

@@ -164,6 +164,16 @@ def test_silence_is_a_time_out_and_the_pace_hears_of_it() -> None:
     assert pace.heard.count("ReadTimeout") == 1
 
 
+def test_an_answer_that_does_not_end_is_given_up() -> None:
+    pace = Recorder()
+    with tree_peer("supermicro-x10", faults=("trickles",)) as peer:
+        bmc = Redfish(endpoint(peer.address), pace=pace, timeout=0.1)
+        with pytest.raises(BMCTimeout):
+            bmc.power_state()
+        bmc.close()
+    assert pace.heard.count("ReadTimeout") == 1
+
+
 def test_a_connection_that_breaks_is_told_to_the_pace() -> None:
     pace = Recorder()
     with tree_peer("supermicro-x10", faults=("resets",)) as peer:

@@ -58,7 +58,7 @@ def test_what_each_model_can_do_is_told_for_every_interface() -> None:
         assert len(peer.state()["requests"]) == before
         bmc.close()
     assert list(abilities) == list(Interface)
-    assert abilities[Interface.SENSORS] == Ability(True, "Thermal, Power")
+    assert abilities[Interface.SENSORS] == Ability(True, "Thermal")
     assert abilities[Interface.EVENT_LOG] == Ability(True, "Health Event Log Service")
     assert abilities[Interface.LED] == Ability(True, "IndicatorLED")
     assert abilities[Interface.BOOT_DEVICE] == Ability(True, "pxe, disk, cdrom")

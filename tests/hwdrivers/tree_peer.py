@@ -7,6 +7,7 @@ more: {path: document}, faults: [names]}. What is patched is merged into the doc
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -66,6 +67,8 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(0.5 if "slow log-in" in WISHES["faults"] else 0)
         if "slow" in WISHES["faults"] and self.command == "GET" and "Systems/" in path:
             time.sleep(1)
+        if "trickles" in WISHES["faults"] and "Systems/" in path:
+            return self.trickle()
         if "resets" in WISHES["faults"] and "Systems/" in path:
             return self.connection.close()
         if wished := self.wished(path):
@@ -75,6 +78,14 @@ class Handler(BaseHTTPRequestHandler):
         if path != "/redfish/v1" and not self.logged_in():
             return self.send(401, b'{"error": {"message": "log in first"}}')
         return getattr(self, "answer_" + self.command.lower())(path, body)
+
+    def trickle(self):
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b" ")
+                time.sleep(0.02)
 
     def wished(self, path):
         wished = WISHES["answers"].get(f"{self.command} {path}")
