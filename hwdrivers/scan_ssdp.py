@@ -119,9 +119,12 @@ def _asker(source: IPAddress, interface: int) -> socket.socket:
     if source.version == 4:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, source.packed)
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, _HOPS)
+        sock.bind((str(source), 0))
     else:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, interface)
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, _HOPS)
+        # Else the kernel takes the link-local address, whose answers come from addresses that were not asked.
+        sock.bind((str(source), 0, 0, interface if source.is_link_local else 0))
     return sock
 
 
