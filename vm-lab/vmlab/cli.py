@@ -15,8 +15,10 @@ from rich.console import Console
 from vmlab import bringup, console_log, fleet, machines, namespace, status, teardown, topology
 from vmlab.claim import claimed
 from vmlab.errors import LabError
+from vmlab.explained import explained
 from vmlab.main_job import MainJob
 from vmlab.rack import REPOSITORY, Rack, locate
+from vmlab.simulator import cli as simulator
 
 THREE = REPOSITORY / "vm-lab" / "topologies" / "three.yaml"
 
@@ -41,16 +43,6 @@ class Format(StrEnum):
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Expected failures end the command with their words, and nothing else."""
-    try:
-        yield
-    except LabError as error:
-        err.print(str(error), style="red", markup=False)
-        raise typer.Exit(1) from None
-
-
-@contextmanager
 def resumable(name: str, command: str) -> Iterator[None]:
     """Ctrl-C leaves everything as it is, and says how to go on and how to clear away."""
     try:
@@ -64,7 +56,7 @@ def resumable(name: str, command: str) -> Iterator[None]:
 @app.command()
 def up(name: Name = "lab", file: TopologyFile = THREE, nodes: Nodes = None) -> None:
     """Bring up a rack of powered-off machines, or repair one."""
-    with explained(), resumable(name, "undercloud lab up"), claimed(rack := locate(name)):
+    with explained(err), resumable(name, "undercloud lab up"), claimed(rack := locate(name)):
         bringup.up(rack, fleet.of_size(topology.load(file), nodes), lambda text: err.print(f"  {text}"))
         out.print(status.table(rack))
 
@@ -72,7 +64,7 @@ def up(name: Name = "lab", file: TopologyFile = THREE, nodes: Nodes = None) -> N
 @app.command()
 def run(name: Name = "lab", file: TopologyFile = THREE, nodes: Nodes = None) -> None:
     """Take a rack from powered-off machines to handed-off hosts; run it again to go on."""
-    with explained(), resumable(name, "vm-lab/run"), claimed(rack := locate(name)):
+    with explained(err), resumable(name, "vm-lab/run"), claimed(rack := locate(name)):
         MainJob(rack, fleet.of_size(topology.load(file), nodes), out).run()
 
 
@@ -81,7 +73,7 @@ def show(
     name: Name = "lab", output: Annotated[Format, typer.Option("-o", "--output")] = Format.table
 ) -> None:
     """Show what runs, and under which addresses."""
-    with explained():
+    with explained(err):
         rack = locate(name)
         out.print_json(data=status.facts(rack)) if output is Format.json else out.print(status.table(rack))
 
@@ -91,7 +83,7 @@ def console(
     node: Node, name: Name = "lab", follow: Annotated[bool, typer.Option("--follow", "-f")] = False
 ) -> None:
     """Show what a machine has written on its serial console."""
-    with explained():
+    with explained(err):
         rack = locate(name)
         console_log.copy(rack.console(rack.machine(node).name), sys.stdout.buffer, follow)
 
@@ -99,14 +91,14 @@ def console(
 @app.command()
 def power(node: Node, state: Switch, name: Name = "lab") -> None:
     """Switch a machine on or off behind everybody's back."""
-    with explained():
+    with explained(err):
         machines.set_power(locate(name), node, state is Switch.on)
 
 
 @app.command("cut-power")
 def cut_power(node: Node, name: Name = "lab") -> None:
     """Pull a machine's power cord."""
-    with explained():
+    with explained(err):
         machines.set_power(locate(name), node, on=False)
 
 
@@ -116,7 +108,7 @@ def execute(command: list[str], name: Name = "lab") -> None:
 
     `undercloud` there means the rack's seed: `undercloud lab exec -- undercloud node list`
     """
-    with explained():
+    with explained(err):
         rack = locate(name)
         namespace.become(_present(rack), command, rack.environment())
 
@@ -124,8 +116,13 @@ def execute(command: list[str], name: Name = "lab") -> None:
 @app.command()
 def down(name: Name = "lab") -> None:
     """Remove a rack: machines, disks, BMCs, network, and every process inside."""
-    with explained(), claimed(rack := locate(name)):
+    with explained(err), claimed(rack := locate(name)):
         out.print(f"rack {name}: removed" if teardown.down(rack) else f"rack {name}: there is none")
+
+
+app.command()(simulator.simulate)
+app.command()(simulator.fault)
+app.command()(simulator.simulated)
 
 
 def _present(rack: Rack) -> str:

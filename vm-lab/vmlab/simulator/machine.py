@@ -112,6 +112,9 @@ class Machine:
 
     def _boot(self) -> None:
         """A boot uses up what was meant for one boot, and settings that waited for it count from now on."""
+        for session in self.sessions:
+            if session.sol is not None:
+                session.sol.booted(self)
         if self.boot.get("BootSourceOverrideEnabled") == "Once":
             self.boot = {
                 **self.boot,

@@ -45,9 +45,16 @@ async def served(settings: Settings, control: Path) -> AsyncIterator[tuple[Fleet
             "ipmi_port": _ipmi(stack, settings, fleet, face),
             "redfish_port": await _redfish(stack, settings, fleet, face),
         }
-        server = await asyncio.start_unix_server(Control(fleet, serves).talk, str(control))
+        server = await _control(Control(fleet, serves), control)
         stack.callback(server.close)
         yield fleet, serves
+
+
+async def _control(control: Control, path: Path) -> asyncio.AbstractServer:
+    try:
+        return await asyncio.start_unix_server(control.talk, str(path))
+    except OSError as error:  # its path is too long, its folder not writable
+        raise LabError(f"control socket {path}: {error.strerror or error}") from None
 
 
 def _ipmi(

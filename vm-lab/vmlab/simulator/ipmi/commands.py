@@ -24,6 +24,8 @@ class Asked:
     data: bytes
     fleet: Fleet
     personality: Personality
+    #: Sends a serial-over-LAN payload to the session.
+    console: Callable[[bytes], None]
 
 
 Answer = Callable[[Asked], bytes]

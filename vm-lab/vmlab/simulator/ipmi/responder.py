@@ -45,6 +45,7 @@ class Responder:
         self._fleet = fleet
         self._ipmi = ipmi
         self._latency = latency
+        ipmi.send = self.send
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(sock.fileno(), self._readable)
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from vmlab.simulator.faults import Kind
 from vmlab.simulator.fleet import Fleet
-from vmlab.simulator.ipmi import commands
+from vmlab.simulator.ipmi import commands, console, settings, storage
 from vmlab.simulator.ipmi import messages as wire
 from vmlab.simulator.ipmi.commands import Asked
 from vmlab.simulator.ipmi.session import SUITES, Session
 from vmlab.simulator.machine import Machine
 from vmlab.simulator.personality import Personality
 
+# Their commands are known once they are imported.
+_ALL_COMMANDS = (console, settings, storage)
 # RMCP+ status codes, table 13-15.
 _NO_RESOURCES, _NO_SESSION, _BAD_NAME, _BAD_CODE, _NO_SUITE = 0x01, 0x02, 0x0D, 0x0F, 0x11
 _AUTH_CAPABILITIES, _CIPHER_SUITES = 0x0638, 0x0654
@@ -28,6 +32,8 @@ class IPMI:
     def __init__(self, fleet: Fleet, personality: Personality) -> None:
         self._fleet = fleet
         self._personality = personality
+        #: Sends a packet that is no answer: what a console shows.
+        self.send: Callable[[bytes, Machine, Any], None] = lambda *_: None
         self._limit = fleet.settings.ipmi_sessions
         self._timeout = fleet.settings.ipmi_timeout
         self._ids = itertools.count(int.from_bytes(os.urandom(3), "big") << 4 | 1)
@@ -159,16 +165,24 @@ class IPMI:
         if message is None:
             return None
         session.last, session.peer = now, peer
-        request = wire.read_request(message) if kind == wire.IPMI else None
+        if kind == wire.SOL:
+            if session.sol is not None:
+                session.sol.received(message)
+            return None
+        request = wire.read_request(message)
         if request is None:
             return None
         if Kind.BUSY in machine.faults:
             answer = commands.BUSY
         else:
-            asked = Asked(machine, session, request.data, self._fleet, self._personality)
+            show = partial(self._show, machine, session)
+            asked = Asked(machine, session, request.data, self._fleet, self._personality, show)
             answer = commands.answer(request.key, asked)
         response = wire.response(request, answer, Kind.CHECKSUM in machine.faults)
         return session.packet(wire.IPMI, response, Kind.INTEGRITY in machine.faults)
+
+    def _show(self, machine: Machine, session: Session, payload: bytes) -> None:
+        self.send(session.packet(wire.SOL, payload), machine, session.peer)
 
 
 def _of(machine: Machine, number: bytes) -> Session | None:
