@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import resource
@@ -200,7 +201,8 @@ class RedfishSweep:
         if reply.status in _NO_SESSIONS or (reply.status < 300 and not token):
             service.headers = {"Authorization": _basic(endpoint.credentials)}
             return
-        self._document(service, endpoint, _LOG_IN, reply)
+        if reply.status >= 300:
+            self._document(service, endpoint, _LOG_IN, reply)
         service.headers = {"X-Auth-Token": token}
         service.session = in_service(reply.headers.get("Location"))
 
@@ -261,16 +263,14 @@ class RedfishSweep:
 
     def _document(self, service: _Service, endpoint: Endpoint, action: str, reply: _Reply) -> Document:
         """The JSON object in an answer, or its refusal in the driver's words."""
-        response = requests.Response()
-        response.status_code, response._content = reply.status, reply.body
-        response.headers.update(reply.headers)
         if reply.status == 401 and not service.credentials.username:
             words = ("read it without a log-in", "HTTP 401", "name credentials")
             raise AccessDenied.at(endpoint.address, *words)
         try:
             with translated(endpoint.address, _LOG_IN if reply.status == 401 else action):
-                seen.raise_for_response("GET", service.base, tamed(response))
-                document = response.json()
+                if reply.status >= 400:
+                    seen.raise_for_response("GET", service.base, tamed(_response(reply)))
+                document = json.loads(reply.body)
                 if not isinstance(document, dict):
                     raise TypeError("no JSON object")
                 return document
@@ -301,6 +301,14 @@ def _context(endpoint: Endpoint) -> ssl.SSLContext:
         context.set_ciphers("DEFAULT@SECLEVEL=0")
         context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     return context
+
+
+def _response(reply: _Reply) -> requests.Response:
+    """As the driver gets it."""
+    response = requests.Response()
+    response.status_code, response._content = reply.status, reply.body
+    response.headers.update(reply.headers)
+    return response
 
 
 def _basic(login: Credentials) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import resource
-import secrets
 import shutil
 import subprocess
 import sys
@@ -18,19 +17,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from contest import Timing, Verdict, alternate, report
+from fleets import PASSWORD, USER, checked, endpoints, ipmi_fleet
 from processes import end_like_interrupt
-from vmlab.simulator import Settings, Simulation
+from vmlab.simulator import Simulation
 
-from hwdrivers.address import BMCAddress
-from hwdrivers.bmc import Endpoint, PowerState
+from hwdrivers.bmc import Endpoint
 from hwdrivers.connect import connect
-from hwdrivers.credentials import Credentials, Secret
 from hwdrivers.sweep import Sweep, Sweeps
 from hwdrivers.thread_sweep import ThreadSweep
 
 TIMES_SLOWER = 2.0  # than ipmipower, at most
 WARM_CPU = 5.0  # seconds for 10,000
-PASSWORD = secrets.token_hex(8)
 
 
 def main() -> None:
@@ -46,12 +43,12 @@ def main() -> None:
 
 def cold(bmcs: int, options: argparse.Namespace) -> bool:
     """Log in, ask, log out."""
-    with fleet(bmcs) as simulation, tempfile.TemporaryDirectory() as folder:
+    with ipmi_fleet(bmcs) as simulation, tempfile.TemporaryDirectory() as folder:
         ways: dict[str, Callable[[], float | None]] = {"sweep": lambda: swept(simulation, Sweep())}
         if not options.skip_peers:
             config = Path(folder, "freeipmi.conf")
             config.touch(0o600)
-            config.write_text(f"driver-type LAN_2_0\nusername admin\npassword {PASSWORD}\n")
+            config.write_text(f"driver-type LAN_2_0\nusername {USER}\npassword {PASSWORD}\n")
             ways["freeipmi's ipmipower --stat"] = lambda: ipmipower(simulation, config)
         timings = alternate(ways, options.rounds)
         if not options.skip_peers and not options.skip_pyghmi:
@@ -64,10 +61,10 @@ def cold(bmcs: int, options: argparse.Namespace) -> bool:
 def warm(bmcs: int, options: argparse.Namespace) -> bool:
     """Ask those that we are logged in to."""
     sweep = Sweep()
-    with fleet(bmcs) as simulation:
-        endpoints = endpoints_of(simulation)
-        first = alternate({"first sweep, logs in": lambda: checked(sweep, endpoints)}, 1)
-        then = alternate({"warm sweep": lambda: checked(sweep, endpoints)}, options.rounds)
+    with ipmi_fleet(bmcs) as simulation:
+        asked = all_of(simulation)
+        first = alternate({"first sweep, logs in": lambda: checked(sweep, asked)}, 1)
+        then = alternate({"warm sweep": lambda: checked(sweep, asked)}, options.rounds)
         sweep.close()
     timing = then["warm sweep"]
     good = timing.cpu < WARM_CPU * bmcs / 10_000
@@ -76,26 +73,13 @@ def warm(bmcs: int, options: argparse.Namespace) -> bool:
     return report(f"{bmcs} BMCs, warm sessions", timings, [Verdict(words, good)], options.output)
 
 
-def fleet(bmcs: int) -> Simulation:
-    settings = Settings(block="127.64.0.0/16", bmcs=bmcs, redfish_port=None, password=PASSWORD, latency="0")
-    return Simulation(settings)
-
-
-def endpoints_of(simulation: Simulation) -> list[Endpoint]:
-    login = Credentials("admin", Secret(PASSWORD))
-    return [Endpoint(BMCAddress.parse(simulation.ipmi(each)), login) for each in simulation.addresses]
-
-
 def swept(simulation: Simulation, sweep: Sweeps) -> None:
-    checked(sweep, endpoints_of(simulation))
+    checked(sweep, all_of(simulation))
     sweep.close()
 
 
-def checked(sweep: Sweeps, endpoints: list[Endpoint]) -> None:
-    answers = dict(sweep.power(endpoints))
-    wrong = [answer for answer in answers.values() if answer is not PowerState.OFF]
-    if wrong or len(answers) != len(endpoints):
-        sys.exit(f"MISSED: {len(answers)} answers of {len(endpoints)}, {len(wrong)} wrong: {wrong[:3]}")
+def all_of(simulation: Simulation) -> list[Endpoint]:
+    return endpoints([simulation.ipmi(each) for each in simulation.addresses])
 
 
 def ipmipower(simulation: Simulation, config: Path) -> float:
