@@ -10,8 +10,10 @@ from ipaddress import ip_address
 from typing import Any
 
 from hwdrivers.address import BMCAddress
-from hwdrivers.bmc import BMC, Endpoint
-from hwdrivers.errors import SeveralSystems
+from hwdrivers.bmc import BMC, Endpoint, Identity
+from hwdrivers.errors import ProtocolError, SeveralSystems, Unsupported
+from hwdrivers.inventory import Enclosure, Inventory, Manager
+from hwdrivers.redfish.enclosure import read_enclosure
 from hwdrivers.redfish.service_root import RedfishPort
 from hwdrivers.scan import Finding, Plan, scan
 
@@ -25,11 +27,20 @@ def look(endpoint: Endpoint, connect: Callable[[Endpoint], BMC]) -> Iterator[Doc
     docs/inventory.md describes the document.
     """
     yield {"progress": f"{endpoint.address}: logging in"}
-    systems = []
-    with ExitStack() as stack:
-        for bmc in _conversations(endpoint, connect, stack):
-            yield {"progress": f"{bmc.address}: reading what it is made of"}
-            systems.append(_system(bmc))
+    systems: list[Document] = []
+    try:
+        with ExitStack() as stack:
+            for bmc in _conversations(endpoint, connect, stack):
+                yield {"progress": f"{bmc.address}: reading what it is made of"}
+                systems.append(_system(bmc))
+    except (ProtocolError, Unsupported):
+        if systems or not endpoint.address.is_redfish or endpoint.address.path:
+            raise
+        alone = read_enclosure(endpoint)
+        if not alone.enclosures and not alone.managers:
+            raise
+        yield {"bmc": _enclosure(endpoint.address, alone)}
+        return
     yield {"bmc": _document(endpoint.address, systems)}
 
 
@@ -63,6 +74,23 @@ def _document(address: BMCAddress, systems: list[Document]) -> Document:
         "enclosures": _of_all(systems, "enclosures"),
         "managers": _of_all(systems, "managers"),
         "systems": systems,
+    }
+
+
+def _enclosure(address: BMCAddress, parts: Inventory) -> Document:
+    """A power shelf or the like: no system, so nothing to switch on."""
+    first = parts.enclosures[0] if parts.enclosures else Enclosure("")
+    manager = parts.managers[0] if parts.managers else Manager("")
+    inventory = parts.to_dict()
+    return {
+        "address": str(address),
+        "identity": asdict(Identity(first.vendor, first.model, first.serial, None, manager.firmware)),
+        "power": None,
+        "abilities": {},
+        "inventory": inventory,
+        "enclosures": inventory["enclosures"],
+        "managers": inventory["managers"],
+        "systems": [],
     }
 
 

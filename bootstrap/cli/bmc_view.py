@@ -15,7 +15,7 @@ Part = Mapping[str, Any]
 
 def show_bmc(document: Part) -> None:
     """Each system by itself, then what they share."""
-    systems = document["systems"]
+    systems = document["systems"] or [document]  # a power shelf has none, but parts
     for system in systems:
         if len(systems) > 1:
             out.rule(system["address"], align="left")

@@ -1,5 +1,5 @@
 """What a machine is made of, read from the documents of a Redfish service (DSP0268), whoever wrote them."""
 
-from hwdrivers.redfish.inventory.service import read_inventory, read_service
+from hwdrivers.redfish.inventory.service import read_enclosures_alone, read_inventory
 
-__all__ = ["read_inventory", "read_service"]
+__all__ = ["read_enclosures_alone", "read_inventory"]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from hwdrivers.bmc import BootMode
-from hwdrivers.inventory import Device, Enclosure, Inventory, Manager, Processor
+from hwdrivers.inventory import Device, Inventory, Processor
 from hwdrivers.redfish.inventory.chassis import chassis_of, read_enclosures, read_power_supplies
 from hwdrivers.redfish.inventory.devices import (
     as_accelerator,
@@ -31,15 +30,6 @@ _ROOT = "/redfish/v1/"
 _BOOT_MODES = {"UEFI": BootMode.UEFI, "Legacy": BootMode.BIOS}
 
 
-@dataclass(frozen=True)
-class ServiceInventory:
-    """What belongs to a service as a whole: its systems by path, all its enclosures and managers."""
-
-    systems: dict[str, Inventory]
-    enclosures: tuple[Enclosure, ...]
-    managers: tuple[Manager, ...]
-
-
 def read_inventory(get: Get, system_path: str) -> Inventory:
     """One system; never raises on odd documents. `get` answers None where there is nothing to read."""
     tree = Tree(get)
@@ -47,15 +37,10 @@ def read_inventory(get: Get, system_path: str) -> Inventory:
     return _Machine(root, tree.resource(system_path)).read()
 
 
-def read_service(get: Get) -> ServiceInventory:
-    """Every system of the service, each document asked for once."""
+def read_enclosures_alone(get: Get) -> Inventory:
+    """A service without a system (power shelf, enclosure manager, PDU): what its chassis and managers are."""
     root = Tree(get).resource(_ROOT)
-    systems = [item for item in root.members("Systems") if item.present]
-    return ServiceInventory(
-        systems={item.path: _Machine(root, item).read() for item in systems},
-        enclosures=tuple(read_enclosures(root.members("Chassis"))),
-        managers=tuple(read_managers(root.members("Managers"))),
-    )
+    return _Machine(root, root.link("nothing")).read()
 
 
 class _Machine:
