@@ -182,10 +182,14 @@ class Connector(sushy_connector.Connector):  # type: ignore[misc]
         self.changes += response.request.method != "GET"
         self._basic_refused = response.status_code == 401 and self._session.auth is not None
 
-    def _op(self, *args: Any, **more: Any) -> Any:
+    def _op(self, method: str, path: str = "", *args: Any, **more: Any) -> Any:
+        # Whatever host a document names (a session's Location often has a name of the BMC's own): only ours
+        # gets the password and the token.
+        parts = urlsplit(path)
+        path = parts._replace(scheme="", netloc="").geturl() if parts.netloc else path
         if self._basic_refused:  # each request carries the password, and counts as a try
             words = ("the log-in was refused before", "correct the credentials")
             raise LogInRefused.at(self._address, "log in again", *words)
         # sushy asks again after any 5xx; a BMC that cannot do something says 500 or 501 each time.
         more.setdefault("server_side_retries_left", 0)
-        return super()._op(*args, **more)
+        return super()._op(method, path, *args, **more)

@@ -215,6 +215,13 @@ def test_another_service_does_not_get_our_token() -> None:
             pytest.raises(ProtocolError, match="it lists no system"),
         ):
             Redfish(endpoint(peer.address))
+        root = {"Id": "1", "Links": {"Sessions": {"@odata.id": f"http://127.0.0.1:{thief.port}{SESSIONS}"}}}
+        more = {"/redfish/v1": root | {"Systems": {"@odata.id": "/redfish/v1/Systems"}}}
+        opened = {"X-Auth-Token": "token", "Location": f"http://127.0.0.1:{thief.port}{SESSIONS}/7"}
+        with tree_peer("supermicro-x10", {f"POST {SESSIONS}": (201, "{}", opened)}, more=more) as peer:
+            with pytest.raises(BMCError):
+                Redfish(endpoint(peer.address))
+            assert f"DELETE {SESSIONS}/7" in peer.state()["requests"]
         assert thief.state()["requests"] == []
 
 

@@ -155,7 +155,7 @@ def _deeds(bmc: Redfish) -> list[Callable[[], object]]:
     ]
 
 
-@settings(max_examples=30, print_blob=True)
+@settings(max_examples=20, print_blob=True)
 @given(tree=damaged(), status=st.sampled_from([200, 202, 204, 400, 409, 500]))
 def test_no_document_breaks_the_driver(service: Service, tree: dict[str, Any], status: int) -> None:
     service.tree, service.status = tree, status

@@ -16,6 +16,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 WISHES = json.loads(sys.argv[1])
 TREE = {
@@ -23,7 +24,7 @@ TREE = {
     for name, document in (json.loads(Path(WISHES["tree"]).read_text()) | WISHES["more"]).items()
 }
 STATE = {"logins": [], "sessions": [], "done": [], "power": "off", "boot": None, "requests": [], "bodies": []}
-SESSIONS = TREE["/redfish/v1"]["Links"]["Sessions"]["@odata.id"]
+SESSIONS = urlsplit(TREE["/redfish/v1"]["Links"]["Sessions"]["@odata.id"]).path
 MONITOR = "/redfish/v1/TaskService/TaskMonitors/1"
 FULL = json.dumps({"error": {"@Message.ExtendedInfo": [{"MessageId": "IDRAC.2.1.RAC0218"}]}})
 LEFT = {"token": 3, "monitor": 1}  # requests until the session is forgotten, or the task done
