@@ -16,6 +16,7 @@ from bootstrap.config import Config
 
 if TYPE_CHECKING:  # the imports cost half a second, which `--help` and errors need not wait for
     import httpx
+    from fastapi import FastAPI
 
 
 class Refused(RuntimeError):
@@ -48,7 +49,7 @@ class Client:
             with _answering():
                 answer = self._seed.request(method, path, json=body, params=wanted)
         else:
-            answer = asyncio.run(self._inside(method, path, body, wanted))
+            answer = self._inside(method, path, body, wanted)
         if answer.status_code >= 400:
             raise Refused(_words(answer.status_code, answer.text))
         return answer.json() if answer.content else None
@@ -88,21 +89,25 @@ class Client:
             transport=transport, base_url="http://seed/v1", headers=self._headers, timeout=120
         )
 
-    async def _inside(self, method: str, path: str, body: Any, query: dict[str, Any]) -> httpx.Response:
-        import httpx
-
+    def _inside(self, method: str, path: str, body: Any, query: dict[str, Any]) -> httpx.Response:
         from bootstrap.compose import compose
 
         seed = compose(self.config)
         try:
             seed.store.migrate()
-            transport = httpx.ASGITransport(app=seed.operators)
-            async with httpx.AsyncClient(
-                transport=transport, base_url="http://seed/v1", headers=self._headers
-            ) as client:
-                return await client.request(method, path, json=body, params=query)
+            return asyncio.run(self._ask(seed.operators, method, path, body, query))
         finally:
             seed.close()
+
+    async def _ask(
+        self, app: FastAPI, method: str, path: str, body: Any, query: dict[str, Any]
+    ) -> httpx.Response:
+        import httpx
+
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app), base_url="http://seed/v1", headers=self._headers
+        ) as client:
+            return await client.request(method, path, json=body, params=query)
 
 
 def is_up(config: Config) -> bool:

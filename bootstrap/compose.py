@@ -87,7 +87,7 @@ class Seed:
         """Log out of all BMCs, keep what was learnt of them, and close the store."""
         self.governor.close()
         with suppress(StoreFailed):  # whoever used it was told
-            self.learnt.save(self.governor)
+            self.learnt.save(self.governor, at_the_end=True)
         self.store.close()
 
 

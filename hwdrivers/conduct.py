@@ -53,8 +53,8 @@ class Conduct:
     """
 
     __slots__ = (
-        *("_lock", "_time", "address"),
-        *("answers", "breaker", "failures", "latency", "rate", "refusals", "taken", "told"),
+        *("_kept", "_lock", "_notable", "_time", "address"),
+        *("answers", "breaker", "failures", "latency", "rate", "refusals", "taken"),
     )
 
     def __init__(self, address: BMCAddress, lock: threading.Condition, clock: Time) -> None:
@@ -68,7 +68,8 @@ class Conduct:
         self.latency: Latency | None = None
         self.refusals = Refusals()
         self.taken = False  # somebody opens or closes a conversation, or the sweep asks
-        self.told = True  # what is known is saved, or not worth it
+        self._kept = 0  # answers that were counted when all this was last kept
+        self._notable = False  # what happened since then should not wait long
 
     # -- Pace: one request ---------------------------------------------------------------------------
 
@@ -100,7 +101,7 @@ class Conduct:
             now = self._time.now()
             self.rate.overloaded(now)
             self.breaker.request_failed(self._words(seen), now)
-            self.told = False
+            self._notable = True
 
     # -- one call, of a driver or of the sweep ---------------------------------------------------------
 
@@ -135,7 +136,7 @@ class Conduct:
         if isinstance(error, LeftAlone | Crowded):
             return
         with self._lock:
-            self.told = False
+            self._notable = True
             self.failures = self.failures or {}
             kind = type(error).__name__
             self.failures[kind] = self.failures.get(kind, 0) + 1
@@ -146,7 +147,6 @@ class Conduct:
 
     def _count(self) -> None:
         self.answers += 1
-        self.told = self.told and self.answers % _WORTH_KEEPING != 0
 
     def _left_alone(self, now: float) -> LeftAlone:
         breaker = self.breaker
@@ -185,20 +185,20 @@ class Conduct:
     def login_refused(self, endpoint: Endpoint) -> None:
         with self._lock:
             self.refusals.refused(endpoint.credentials, self._time.today())
-            self.told = False
+            self._notable = True
 
     def login_accepted(self) -> None:
         with self._lock:
             if self.refusals:
                 self.refusals.accepted(self._time.today())
-                self.told = False
+                self._notable = True
 
     def forget(self) -> None:
         """Refused log-ins, and that it is left alone."""
         with self._lock:
             self.refusals = Refusals()
             self.breaker = Breaker()
-            self.told = False
+            self._notable = True
 
     # -- to keep and to show -------------------------------------------------------------------------
 
@@ -213,10 +213,23 @@ class Conduct:
                 "refused": [list(refusal) for refusal in self.refusals],
             }
 
+    def is_news(self, *, at_the_end: bool) -> bool:
+        """Whether there is something to be kept, however little at the end."""
+        new = self.answers - self._kept
+        return self._notable or new >= _WORTH_KEEPING or (new > 0 and (at_the_end or not self._kept))
+
+    def kept(self) -> None:
+        """What `document` wrote is kept."""
+        self._kept, self._notable = self.answers, False
+
+    def not_kept(self) -> None:
+        """It failed: once more."""
+        self._notable = True
+
     def learn(self, document: Document) -> None:
         """Take what `document` wrote."""
         self.rate = Rate(document.get("rate", START))
-        self.answers = document.get("answers", 0)
+        self.answers = self._kept = document.get("answers", 0)
         self.failures = document.get("failures") or None
         self.latency = Latency.of(document["latency"]) if document.get("latency") else None
         self.refusals = Refusals(Refusal(*refusal) for refusal in document.get("refused", ()))

@@ -276,16 +276,17 @@ class Governor:
         return {name: conduct.document() for name, conduct in known}
 
     @contextmanager
-    def news(self) -> Iterator[dict[str, Document]]:
+    def news(self, *, at_the_end: bool = False) -> Iterator[dict[str, Document]]:
         """What was learnt since the last time, by `key`; it is news again when keeping it fails."""
-        fresh = {name: conduct for name, conduct in list(self._known.items()) if not conduct.told}
+        known = list(self._known.items())
+        fresh = {name: conduct for name, conduct in known if conduct.is_news(at_the_end=at_the_end)}
         for conduct in fresh.values():
-            conduct.told = True
+            conduct.kept()
         try:
             yield {name: conduct.document() for name, conduct in fresh.items()}
         except BaseException:
             for conduct in fresh.values():
-                conduct.told = False
+                conduct.not_kept()
             raise
 
     def forget(self, address: BMCAddress) -> None:

@@ -42,9 +42,9 @@ class Learnt:
         """Have it saved now."""
         self._woken.set()
 
-    def save(self, governor: Governor) -> None:
+    def save(self, governor: Governor, *, at_the_end: bool = False) -> None:
         """Raises StoreFailed; what was new then is still new."""
-        with governor.news() as news:
+        with governor.news(at_the_end=at_the_end) as news:
             if news:
                 with self._store.write() as tx:
                     tx.conduct.put(news, models(tx))
