@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from bootstrap.cli.console import Format, Output
+from bootstrap.cli.events import local
 from bootstrap.cli.node_bmc import Question, look
 from bootstrap.cli.node_choice import Choice, Every, Nodes, Where
 
@@ -73,7 +74,10 @@ def sel(
     )
 
     def cells(told: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        yield from told["entries"] or [{"message": "empty"}]
+        if not told["entries"]:
+            yield {"message": "empty"}
+        for entry in told["entries"]:
+            yield {**entry, "at": local(entry["at"]) if entry["at"] else None}
         if clear:
             yield {"message": f"cleared: {told['cleared']} entries"}
 

@@ -80,12 +80,13 @@ class ChangePower:
     def _cycle(self, walk: Walk, bmc: BMC) -> Result:
         """Off, read back, on, read back; a seed that was restarted does not switch off again."""
         if "off" not in walk.memo:
-            if bmc.power_state() is PowerState.ON:
+            was_on = bmc.power_state() is PowerState.ON
+            if was_on:
                 self._announce(walk, "power-cycling {}")
                 ensure_power(bmc, PowerState.OFF)
-            walk.remember(off=True)
+            walk.remember(off=True, was_on=was_on)
         ensure_power(bmc, PowerState.ON)
-        return Complete("power-cycled", ON)
+        return Complete("power-cycled" if walk.memo["was_on"] else "was powered off: switched on", ON)
 
     def _reset(self, walk: Walk, bmc: BMC) -> Result:
         """It looks the same before and after, so it is asked for once, and never again on suspicion."""

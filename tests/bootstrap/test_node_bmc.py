@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from live_seed import LiveSeed, fake
+from live_seed import LiveSeed, fake, serving
 
 from hwdrivers.bmc import PowerState
 from hwdrivers.fake import Fault
@@ -31,7 +31,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveSeed]:
         bmc.tasks.at_once = True
     seed = LiveSeed(folder, *bmcs)
     bmcs[3].faults.add(Fault.TIME_OUT)
-    with seed.serving():
+    with serving(seed.seed, seed.config):
         yield seed
 
 

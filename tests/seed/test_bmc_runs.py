@@ -72,7 +72,7 @@ def notes(world: World) -> list[str]:
         ("soft", ON, ["power soft off"], OFF, "its operating system shut down"),
         ("soft", OFF, [], OFF, "is powered off already"),
         ("cycle", ON, ["power off", "power on"], ON, "power-cycled"),
-        ("cycle", OFF, ["power on"], ON, "power-cycled"),
+        ("cycle", OFF, ["power on"], ON, "was powered off: switched on"),
         ("reset", ON, ["power reset"], ON, "reset"),
     ],
 )
