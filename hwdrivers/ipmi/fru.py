@@ -11,6 +11,7 @@ from typing import Any
 
 from pyghmi.exceptions import PyghmiException
 from pyghmi.ipmi import fru as pyghmi_fru
+from pyghmi.ipmi.private import spd
 
 from hwdrivers.errors import ProtocolError, Unsupported
 from hwdrivers.ipmi.kept_session import KeptSession
@@ -80,6 +81,15 @@ def fields(bmc: KeptSession, device: int) -> Mapping[str, Any]:
         return parsed(read(bmc, device))
     except (Unsupported, ProtocolError):
         return {}
+
+
+def memory_module(area: bytes) -> Mapping[str, Any]:
+    """What a DIMM's own EEPROM (SPD, by JEDEC) tells, by pyghmi's names; {} for what is none."""
+    try:
+        info: Mapping[str, Any] = spd.SPD(bytearray(area)).info
+    except DAMAGED:
+        return {}
+    return info if "capacity_mb" in info else {}
 
 
 def watts(area: bytes) -> float | None:

@@ -19,6 +19,28 @@ from hwdrivers.told import told
 _POWER_SUPPLY, _MEMORY, _CHASSIS = (10, 19), (8, 32), (23, 30)  # entity ids, IPMI 2.0 table 43-13
 
 
+_GRADES = (
+    800,
+    1066,
+    1333,
+    1600,
+    1866,
+    2133,
+    2400,
+    2666,
+    2933,
+    3200,
+    4000,
+    4400,
+    4800,
+    5200,
+    5600,
+    6000,
+    6400,
+)
+_SPD = 1  # FRU device type modifier, table 43-12: the EEPROM of a DIMM
+
+
 def vendor(fields: Mapping[str, Any]) -> str | None:
     return told(fields.get("Manufacturer")) or told(fields.get("Board manufacturer"))
 
@@ -79,6 +101,8 @@ def _manager(bmc: KeptSession, known: Identity) -> Manager:
 def _with(inventory: Inventory, entry: Entry, area: bytes) -> Inventory:
     """The inventory with this part, by what its locator says it belongs to."""
     fields, name, entity = fru.parsed(area), entry.fru_name, entry.raw[12]
+    if entity in _MEMORY and entry.fru_type_and_modifier & 0xFF == _SPD:
+        return _with_memory(inventory, name, fru.memory_module(area))
     if not fields:
         return inventory
     maker, number, part = vendor(fields), serial(fields), part_number(fields)
@@ -94,3 +118,30 @@ def _with(inventory: Inventory, entry: Entry, area: bytes) -> Inventory:
     kind = constants.entity_ids.get(entity)
     device = Device(name, kind=kind, vendor=maker, model=model(fields), part_number=part, serial=number)
     return dataclasses.replace(inventory, devices=(*inventory.devices, device))
+
+
+def _with_memory(inventory: Inventory, name: str, spd: Mapping[str, Any]) -> Inventory:
+    """The inventory with this module; an empty EEPROM is an empty slot."""
+    if not spd:
+        return inventory
+    size = int(spd["capacity_mb"])
+    module = MemoryModule(
+        name,
+        size_mib=size,
+        kind=told(str(spd["memory_type"]).partition(" ")[0]),
+        speed_mhz=_grade(spd["speed"]),
+        vendor=told(spd["manufacturer"]),
+        part_number=told(spd["model"].decode("latin-1")),
+        serial=told(spd["serial"]),
+    )
+    modules = (*inventory.memory_modules, module)
+    return dataclasses.replace(
+        inventory, memory_modules=modules, memory_mib=(inventory.memory_mib or 0) + size
+    )
+
+
+def _grade(bandwidth: object) -> int | None:
+    """A module's transfer rate by its rounded bandwidth in MB/s, 8 bytes at a time (PC4-21300: 2,666)."""
+    if not isinstance(bandwidth, int):
+        return None
+    return min(_GRADES, key=lambda grade: abs(grade - bandwidth / 8))

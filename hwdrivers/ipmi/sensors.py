@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from pyghmi.constants import Health as PyghmiHealth
 from pyghmi.ipmi.sdr import ones_complement, twos_complement
 
@@ -30,36 +32,38 @@ class Sensors:
 
     def _sensor(self, entry: Entry) -> Sensor:
         try:
-            return _told(entry, self._reading(entry))
+            return _told(*self._measured(entry))
         except DAMAGED:
             return Sensor(entry.sensor_name, entry.sensor_type)
 
-    def _reading(self, entry: Entry) -> bytes | None:
+    def _measured(self, entry: Entry) -> tuple[Entry, bytes | None]:
         """Get Sensor Reading: value, flags, states; None where the sensor is absent or not the BMC's own."""
         if entry.sensor_owner != _BMC:
-            return None
+            return entry, None
         what = f"read the sensor {entry.sensor_name}"
         code, reading = self._bmc.answer(what, _SENSOR, 0x2D, (entry.sensor_number,), lun=entry.sensor_lun)
         if code != 0 or len(reading) < 2:
-            return None
+            return entry, None
         if (entry.linearization or 0) >= _NON_LINEAR:
             asked = (entry.sensor_number, reading[0])
             code, factors = self._bmc.answer(what, _SENSOR, 0x23, asked, lun=entry.sensor_lun)
-            if code != 0:
-                return None
-            entry.decode_formula(factors[1:])
-        return reading
+            entry = _straightened(entry, factors)
+        return entry, reading if code == 0 else None
+
+
+def _straightened(entry: Entry, factors: bytes) -> Entry:
+    """With the factors of this reading the formula is linear; those of the thresholds are not known."""
+    entry = copy.copy(entry)
+    entry.decode_formula(factors[1:])
+    entry.linearization, entry.has_thresholds = 0, False
+    return entry
 
 
 def _told(entry: Entry, reading: bytes | None) -> Sensor:
     if reading is None:
         return Sensor(entry.sensor_name, entry.sensor_type)
-    kept, entry.linearization = entry.linearization, _straight(entry)
-    try:
-        seen = entry.decode_sensor_reading(None, reading.ljust(4, b"\0"))
-        low, high = _threshold(entry, *_LOW_CRITICAL), _threshold(entry, *_HIGH_CRITICAL)
-    finally:
-        entry.linearization = kept
+    seen = entry.decode_sensor_reading(None, reading.ljust(4, b"\0"))
+    low, high = _threshold(entry, *_LOW_CRITICAL), _threshold(entry, *_HIGH_CRITICAL)
     analog = seen.value is not None
     return Sensor(
         name=entry.sensor_name,
@@ -73,11 +77,6 @@ def _told(entry: Entry, reading: bytes | None) -> Sensor:
         low_critical=low,
         high_critical=high,
     )
-
-
-def _straight(entry: Entry) -> int | None:
-    """Factors that were fetched for this reading make the formula linear."""
-    return 0 if (entry.linearization or 0) >= _NON_LINEAR else entry.linearization
 
 
 def _threshold(entry: Entry, byte: int, bit: int) -> float | None:

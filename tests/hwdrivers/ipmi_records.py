@@ -46,9 +46,9 @@ def compact_sensor(number: int, name: str, *, kind: int, owner: int = 0x20) -> b
     return _record(number, 2, body + bytes([0xC0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]) + _text(name))
 
 
-def fru_locator(number: int, name: str, *, device: int, entity: int) -> bytes:
-    """SDR type 11h: FRU `device` of the BMC belongs to an entity (10: power supply, 11: add-in card)."""
-    body = bytes([0x20, device, 0x80, 0, 0, 0x10, 0, entity, 1, 0])
+def fru_locator(number: int, name: str, *, device: int, entity: int, modifier: int = 0) -> bytes:
+    """SDR type 11h: FRU `device` of the BMC belongs to an entity (10: power supply, 32: DIMM with SPD)."""
+    body = bytes([0x20, device, 0x80, 0, 0, 0x10, modifier, entity, 1, 0])
     return _record(number, 0x11, body + _text(name))
 
 
@@ -81,6 +81,17 @@ def _area(start: bytes, fields: list[str]) -> bytes:
     return area + bytes([-sum(area) & 0xFF])
 
 
+def ddr4() -> bytes:
+    """The EEPROM of a Samsung DDR4 RDIMM (JEDEC 21-C annex L): 16 GiB, 2 ranks of x4 chips, 2,400 MT/s."""
+    eeprom = bytearray(512)
+    eeprom[2:5] = 0x0C, 1, 4  # DDR4, RDIMM, 4 Gibit
+    eeprom[12], eeprom[13], eeprom[18], eeprom[125] = 0b001_000, 0b01_011, 7, 0xD6
+    eeprom[320:322] = 0x80, 0xCE
+    eeprom[325:329] = bytes.fromhex("00c0ffee")
+    eeprom[329:349] = b"M393A2G40DB1-CRC".ljust(20)
+    return bytes(eeprom)
+
+
 def _power_supply(watts: int | None) -> bytes:
     if watts is None:
         return b""
@@ -102,10 +113,16 @@ SENSORS = [
     (compact_sensor(5, "PSU1 Status", kind=8), "0x08 0x6f", None),
     (compact_sensor(6, "ME Health", kind=0x28, owner=0x2C), None, None),
     (fru_locator(7, "PSU1", device=1, entity=10), None, None),
+    (fru_locator(8, "DIMM A1", device=2, entity=32, modifier=1), None, None),
+    (fru_locator(9, "DIMM B1", device=3, entity=32, modifier=1), None, None),
+    (fru_locator(10, "Riser", device=4, entity=11), None, None),
 ]
 BOARD = ["Contoso", "X10 board", "BOARD-1", "BP-1"]
 PRODUCT = ["Contoso", "Node 2000", "NP-1", "v1", "NODE-SERIAL-1", "ASSET-9"]
 FRUS = {
     0: fru(chassis=["CP-1", "CHASSIS-77"], board=BOARD, product=PRODUCT),
     1: fru(product=["Delta", "DPS-750", "PP-1", "S1F", "PSU-SERIAL-1", ""], watts=750),
+    2: ddr4(),
+    3: bytes(256),
+    4: fru(board=["Contoso", "Riser 2", "RISER-1", "RP-1"]),
 }

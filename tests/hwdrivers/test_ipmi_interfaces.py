@@ -15,7 +15,7 @@ from hwdrivers.bmc import BootDevice, BootMode, Identity, PowerState
 from hwdrivers.credentials import ANONYMOUS, Secret
 from hwdrivers.errors import AccessDenied, BMCError, Busy, LogInRefused, ProtocolError, Unreachable
 from hwdrivers.interfaces import Account, Health, Interface, Sensor
-from hwdrivers.inventory import Enclosure, Manager, PowerSupply
+from hwdrivers.inventory import Device, Enclosure, Manager, MemoryModule, PowerSupply
 from hwdrivers.ipmi.driver import IPMI
 
 needs_ipmi_sim = pytest.mark.skipif(
@@ -58,6 +58,28 @@ def test_inventory_has_each_fru_device_in_its_place(bmc: IPMI) -> None:
     )
     assert inventory.power_supplies == (
         PowerSupply("PSU1", "Delta", "DPS-750", "PSU-SERIAL-1", "PP-1", capacity_watts=750.0),
+    )
+    assert inventory.memory_modules == (
+        MemoryModule(
+            "DIMM A1",
+            16384,
+            "DDR4",
+            speed_mhz=2400,
+            vendor="Samsung",
+            part_number="M393A2G40DB1-CRC",
+            serial="00c0ffee",
+        ),
+    )
+    assert inventory.memory_mib == 16384
+    assert inventory.devices == (
+        Device(
+            "Riser",
+            kind="Add-in card",
+            vendor="Contoso",
+            model="Riser 2",
+            part_number="RP-1",
+            serial="RISER-1",
+        ),
     )
     assert inventory.managers == (
         Manager(
@@ -156,7 +178,7 @@ def test_a_password_that_the_bmc_cuts_off_is_taken_back(bmc: IPMI, peer: Any) ->
 @needs_ipmi_sim
 def test_abilities_are_the_models_own(bmc: IPMI) -> None:
     abilities = bmc.abilities()
-    assert abilities[Interface.SENSORS].detail == "7 records"
+    assert abilities[Interface.SENSORS].detail == "10 records"
     assert abilities[Interface.EVENT_LOG].detail == "2 entries"
     assert not abilities[Interface.CONSOLE].supported  # ipmi_sim was given no serial port
     assert abilities[Interface.BIOS].detail == "IPMI has no bios"
