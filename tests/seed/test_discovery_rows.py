@@ -6,48 +6,15 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from seed_machine import PASSWORD, Machine
+from found_rack import Rack, discover, rows
+from seed_machine import Machine
 from seed_world import World
 
-from hwdrivers.credentials import Credentials, Secret
-from hwdrivers.fake import FakeRack
 from hwdrivers.scan import Finding
-from seed.bmcs import BMCs
-from seed.declarations import Declarations
-from seed.discovery import Discovery, Wish
-
-
-class Rack:
-    """Machines that a scan finds and that can be asked who they are."""
-
-    def __init__(self, *machines: Machine) -> None:
-        self.machines = machines
-        self.rack = FakeRack(*(machine.bmc for machine in machines))
-
-    async def find(self, targets: Any, plan: Any, *, progress: Any) -> AsyncIterator[Finding]:
-        for number, machine in enumerate(self.machines, 1):
-            progress(number, len(self.machines))
-            yield Finding(machine.bmc.address, "IPMI", "Scanned", None, "IPMI 2.0")
-
-
-def discover(
-    world: World, rack: Rack, *, enroll: bool = False, password: str = PASSWORD, **wish: Any
-) -> list[dict[str, Any]]:
-    with world.store.write() as tx:
-        tx.credentials.put("rack", Credentials("admin", Secret(password)))
-    bmcs = BMCs(world.store, rack.rack.connect)
-    discovery = Discovery(world.store, Declarations(world.store), bmcs, find=rack.find)
-    more = {"ranges": ["192.0.2.0/29"], "credentials": ["rack"], **wish}
-    return list(discovery.run(discovery.prepare(Wish(enroll=enroll, **more)), "alice"))
-
-
-def rows(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    found = [document["machine"] for document in documents if "machine" in document]
-    return sorted(found, key=lambda row: str(row["address"]))
 
 
 def test_what_is_found_is_told_and_not_enrolled(world: World) -> None:
-    rack = Rack(Machine(1), Machine(2))
+    rack = Rack(Machine(1).bmc, Machine(2).bmc)
     documents = discover(world, rack, enroll=False)
     assert documents[0] == {"progress": {"probed": 1, "total": 2, "found": 0}}
     first, second = rows(documents)
@@ -58,8 +25,9 @@ def test_what_is_found_is_told_and_not_enrolled(world: World) -> None:
 
 
 def test_what_is_found_is_enrolled_once(world: World) -> None:
-    rack = Rack(Machine(1), Machine(2))
-    world.enroll(rack.machines[0])
+    machine = Machine(1)
+    rack = Rack(machine.bmc, Machine(2).bmc)
+    world.enroll(machine)
     first, second = rows(discover(world, rack, enroll=True))
     assert (first["outcome"], first["node"]) == ("known", "node-1")
     assert (second["outcome"], second["node"]) == ("enrolled", "bmc-192-0-2-2")
@@ -72,25 +40,25 @@ def test_what_is_found_is_enrolled_once(world: World) -> None:
 
 def test_a_declared_name_is_given_at_once(world: World) -> None:
     world.declare({"match": {"serial": "SERIAL-2"}, "name": "web-2"})
-    (row,) = rows(discover(world, Rack(Machine(2)), enroll=True))
+    (row,) = rows(discover(world, Rack(Machine(2).bmc), enroll=True))
     assert (row["outcome"], row["node"]) == ("enrolled", "web-2")
 
 
 def test_a_conflict_is_a_row_and_stops_nothing(world: World) -> None:
     world.enroll(Machine(3), name="web-2")
     world.declare({"match": {"serial": "SERIAL-1"}, "name": "web-2"})
-    first, second = rows(discover(world, Rack(Machine(1), Machine(2)), enroll=True))
+    first, second = rows(discover(world, Rack(Machine(1).bmc, Machine(2).bmc), enroll=True))
     assert first["outcome"] == "conflict"
     assert "web-2" in first["error"]
     assert second["outcome"] == "enrolled"
 
 
 def test_a_wrong_password_is_tried_once_at_each_bmc_and_enrols_nothing(world: World) -> None:
-    rack = Rack(Machine(1), Machine(2))
+    rack = Rack(Machine(1).bmc, Machine(2).bmc)
     for row in rows(discover(world, rack, enroll=True, password="wrong")):
         assert row["outcome"] == "refused"
         assert "wrong password" in row["error"]
-    assert [machine.bmc.logins for machine in rack.machines] == [["admin"], ["admin"]]
+    assert [bmc.logins for bmc in rack.bmcs] == [["admin"], ["admin"]]
     with world.store.read() as tx:
         assert tx.nodes.all() == []
 

@@ -1,0 +1,139 @@
+"""Which log-ins a discovery tries, in which order, and when it stops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from found_rack import Rack, discover, rows
+from seed_machine import PASSWORD
+from seed_world import World
+
+from hwdrivers.address import BMCAddress
+from hwdrivers.bmc import BMC, Endpoint, Identity
+from hwdrivers.credentials import Credentials, Secret
+from hwdrivers.errors import AccessDenied, Unreachable
+from hwdrivers.fake import FakeBMC, FakeRack, Fault
+from hwdrivers.scan import Finding
+from hwdrivers.scan_machines import FoundMachine
+from seed.bmcs import BMCs
+from seed.discovery_login import Login, Questions
+
+RIGHT = Credentials("admin", Secret(PASSWORD))
+
+
+@pytest.fixture
+def wrongs(world: World) -> list[str]:
+    """Names of log-ins that let nobody in, each with a user of its own."""
+    names = ["wrong-1", "wrong-2", "wrong-3"]
+    with world.store.write() as tx:
+        for name in names:
+            tx.credentials.put(name, Credentials(name, Secret("wrong")))
+    return names
+
+
+def bmc(**more: Any) -> FakeBMC:
+    return FakeBMC("ipmi://192.0.2.1", credentials=RIGHT, identity=Identity(vendor="Dell"), **more)
+
+
+def test_the_one_that_lets_in_is_told_and_enrolled_with(world: World, wrongs: list[str]) -> None:
+    machine = bmc()
+    (row,) = rows(discover(world, Rack(machine), credentials=[wrongs[0], "rack"], enroll=True))
+    assert (row["login"], row["outcome"], machine.logins) == ("rack", "enrolled", ["wrong-1", "admin"])
+    with world.store.read() as tx:
+        assert tx.nodes.get(row["node"]).credentials == "rack"
+
+
+def test_few_are_tried_that_are_refused(world: World, wrongs: list[str]) -> None:
+    machine = bmc()
+    (row,) = rows(discover(world, Rack(machine), credentials=[*wrongs, "rack"]))
+    assert machine.logins == ["wrong-1", "wrong-2"]
+    assert "2 log-ins were refused; no further one is tried, or it might lock itself" in row["error"]
+    (row,) = rows(discover(world, Rack(machine), credentials=[*wrongs, "rack"], most_refused=1))
+    assert machine.logins == ["wrong-1", "wrong-2", "wrong-1"]
+
+
+def test_what_let_in_the_last_time_is_tried_first(world: World, wrongs: list[str]) -> None:
+    machine = bmc()
+    discover(world, Rack(machine), credentials=["rack"])
+    (row,) = rows(discover(world, Rack(machine), credentials=[*wrongs, "rack"]))
+    assert (row["login"], machine.logins) == ("rack", ["admin", "admin"])
+
+
+def test_one_password_under_two_names_is_tried_once(world: World) -> None:
+    with world.store.write() as tx:
+        for name in ("one", "two"):
+            tx.credentials.put(name, Credentials("admin", Secret("same")))
+    machine = bmc()
+    discover(world, Rack(machine), credentials=["one", "two"])
+    assert machine.logins == ["admin"]
+
+
+def test_a_factory_password_that_lets_in_is_a_finding(world: World) -> None:
+    factory = Credentials("root", Secret("calvin"))
+    with world.store.write() as tx:
+        tx.credentials.put("dell", factory)
+    machine = bmc()
+    machine.credentials = factory
+    (row,) = rows(discover(world, Rack(machine), credentials=["dell"], enroll=True))
+    assert row["findings"] == ["lets in with the password of the factory: change it"]
+    assert row["outcome"] == "enrolled"
+
+
+class Dell(Rack):
+    async def find(self, *arguments: Any, **more: Any) -> Any:
+        async for event in super().find(*arguments, **more):
+            if isinstance(event, Finding):
+                yield Finding(event.address, event.protocol, "Dell", None, event.detail)
+            else:
+                yield event
+
+
+def test_factory_passwords_are_tried_only_when_that_is_wished(world: World) -> None:
+    machine = bmc()
+    machine.credentials = Credentials("root", Secret("calvin"))
+    (row,) = rows(discover(world, Dell(machine)))
+    assert (row["login"], machine.logins) == (None, ["admin"])
+    (row,) = rows(discover(world, Dell(machine), check_defaults=True, enroll=True))
+    assert (row["login"], machine.logins[1:]) == ("factory default", ["admin", "root"])
+    assert (row["outcome"], row["node"]) == ("conflict", None)
+    assert "change it there, then `credentials add` it" in row["error"]
+    assert "calvin" not in repr(row)
+
+
+def test_factory_passwords_count_as_refused_like_others(world: World, wrongs: list[str]) -> None:
+    machine = bmc()
+    machine.credentials = Credentials("root", Secret("calvin"))
+    discover(world, Dell(machine), credentials=wrongs[:2], check_defaults=True)
+    assert machine.logins == ["wrong-1", "wrong-2"]
+
+
+def both(web: FakeBMC, ipmi: FakeBMC) -> FoundMachine:
+    return FoundMachine(
+        Finding(web.address, "Redfish", None, None, ""), (Finding(ipmi.address, "IPMI", None, None, ""),)
+    )
+
+
+def test_the_other_protocol_is_asked_when_one_is_silent_but_not_after_a_refusal(world: World) -> None:
+    web, ipmi = (FakeBMC(f"{scheme}://192.0.2.1", credentials=RIGHT) for scheme in ("redfish", "ipmi"))
+    web.faults = {Fault.TIME_OUT}
+    questions = Questions(BMCs(world.store, FakeRack(web, ipmi).connect))
+    (told,) = questions.ask(both(web, ipmi), [Login("rack", RIGHT)])
+    assert (told.address, told.login) == (ipmi.address, "rack")
+    web.faults = {Fault.REFUSE_LOGIN}
+    (told,) = questions.ask(both(web, ipmi), [Login("rack", RIGHT)])
+    assert isinstance(told.error, AccessDenied)
+    assert (len(web.logins), len(ipmi.logins)) == (2, 1)
+
+
+def test_a_certificate_that_is_not_trusted_sends_no_password_another_way(world: World) -> None:
+    asked: list[BMCAddress] = []
+
+    def connect(endpoint: Endpoint) -> BMC:
+        asked.append(endpoint.address)
+        raise Unreachable.at(endpoint.address, "log in", "certificate verify failed", "", retryable=False)
+
+    web, ipmi = (FakeBMC(f"{scheme}://192.0.2.1") for scheme in ("redfish", "ipmi"))
+    (told,) = Questions(BMCs(world.store, connect)).ask(both(web, ipmi), [Login("rack", RIGHT)])
+    assert asked == [web.address]
+    assert "certificate verify failed" in str(told.error)
