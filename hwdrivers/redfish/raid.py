@@ -55,16 +55,23 @@ class RedfishRAID:
 
     def ability(self) -> Ability:
         with self._system.talking("look for RAID controllers"):
-            names = [_model(document) or "controller" for _, document in self._storages()]
+            names = [self._model(document) or "controller" for _, document in self._storages()]
         return Ability(bool(names), ", ".join(names) or "it has no controller that makes volumes")
 
     def _storages(self) -> Iterator[tuple[str, Document]]:
-        """Those that can make volumes: AHCI without RAID has an empty list of types, or no drives."""
+        """Those that can make volumes."""
         storage = link(self._system.document(), "Storage")
         for path, document in self._system.documents.members(storage):
-            types = inside(_hardware(document), "SupportedRAIDTypes")
-            if link(document, "Volumes") and types != [] and links(document, "Drives"):
+            if link(document, "Volumes") and links(document, "Drives") and _makes(self._hardware(document)):
                 yield path, document
+
+    def _hardware(self, storage: Document) -> Document:
+        """The controller itself: an array before Storage 1.9, a collection since."""
+        entry = next(iter(dicts(storage.get("StorageControllers"))), {})
+        if entry.keys() - {"@odata.id"}:
+            return entry
+        members = self._system.documents.members(link(storage, "Controllers"))
+        return self._system.get(link(entry)) or next((document for _, document in members), {})
 
     def _storage(self, controller: str) -> Document:
         known = {_identity(document, path): document for path, document in self._storages()}
@@ -75,7 +82,10 @@ class RedfishRAID:
     def _controller(self, storage: Document) -> RAIDController:
         disks = [_disk(path, self._system.get(path) or {}) for path in links(storage, "Drives")]
         volumes = [volume for _, volume in self._volumes(storage)]
-        return RAIDController(_identity(storage, ""), _model(storage), tuple(disks), tuple(volumes))
+        return RAIDController(_identity(storage, ""), self._model(storage), tuple(disks), tuple(volumes))
+
+    def _model(self, storage: Document) -> str | None:
+        return told(self._hardware(storage).get("Model")) or told(storage.get("Name"))
 
     def _volumes(self, storage: Document) -> Iterator[tuple[str, RAIDVolume]]:
         for path, document in self._system.documents.members(link(storage, "Volumes")):
@@ -87,7 +97,7 @@ class RedfishRAID:
         if volume.level not in LEVELS:
             words = ("there is no such level", f"use one of {', '.join(LEVELS)}")
             raise Unsupported.at(self._system.address, action, *words)
-        types = texts(inside(_hardware(storage), "SupportedRAIDTypes"))
+        types = texts(inside(self._hardware(storage), "SupportedRAIDTypes"))
         if types and LEVELS[volume.level][0] not in types:
             levels = ", ".join(level for kind, level in _BY_TYPE.items() if kind in types)
             raise Unsupported.at(self._system.address, action, f"it makes {levels}", "use one of these")
@@ -101,7 +111,7 @@ class RedfishRAID:
 
     def _is_old(self, storage: Document) -> bool:
         """Whether volumes here are of the time before RAIDType (Volume 1.3.1)."""
-        if texts(inside(_hardware(storage), "SupportedRAIDTypes")):
+        if texts(inside(self._hardware(storage), "SupportedRAIDTypes")):
             return False
         members = self._system.documents.members(link(storage, "Volumes"))
         return any("VolumeType" in doc and "RAIDType" not in doc for _, doc in members)
@@ -140,17 +150,16 @@ def _at_once(collection: Document) -> Document:
     return {"@Redfish.OperationApplyTime": when} if when else {}
 
 
-def _hardware(storage: Document) -> Document:
-    controllers = dicts(storage.get("StorageControllers"))
-    return controllers[0] if controllers else {}
-
-
 def _identity(storage: Document, path: str) -> str:
     return told(storage.get("Id")) or (path or str(storage.get("@odata.id"))).rpartition("/")[2]
 
 
-def _model(storage: Document) -> str | None:
-    return told(_hardware(storage).get("Model")) or told(storage.get("Name"))
+def _makes(hardware: Document) -> bool:
+    """AHCI without RAID tells no types; NVMe drives on the processor's own lanes tell nothing but NVMe."""
+    types = hardware.get("SupportedRAIDTypes")
+    protocols = texts(hardware.get("SupportedDeviceProtocols"))
+    bare = bool(protocols) and all("NVMe" in name or name == "PCIe" for name in protocols)
+    return types != [] and (bool(texts(types)) or not bare)
 
 
 def _disk(path: str, drive: Document) -> RAIDDisk:

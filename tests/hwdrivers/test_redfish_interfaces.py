@@ -634,3 +634,44 @@ def test_every_quirk_has_its_source() -> None:
     assert set(quirks_of("Supermicro", "Super Server")) >= {Quirk.SEND_BOOT_MODE, Quirk.MEDIA_IS_USB}
     assert Quirk.MEDIA_BY_OEM in quirks_of("Dell Inc.", "PowerEdge R820")
     assert set(quirks_of(None, None)) == {Quirk.SAYS_FULL}
+
+
+def test_raid_controllers_of_newer_services_and_what_is_none() -> None:
+    storage = f"{DELL}/Storage"
+    hardware = {
+        "RAID": {"Model": "PERC H755", "SupportedRAIDTypes": ["RAID0", "RAID1"]},
+        "AHCI": {"Model": "AHCI", "SupportedRAIDTypes": []},
+        "CPU": {"Model": "PCIe SSD", "SupportedDeviceProtocols": ["NVMeOverPCIe"]},
+    }
+    more: dict[str, Any] = {storage: {"Members": [{"@odata.id": f"{storage}/{name}"} for name in hardware]}}
+    for name, controller in hardware.items():
+        here = f"{storage}/{name}"
+        more[here] = {
+            "Id": name,
+            "Drives": [{"@odata.id": f"{here}/Drives/{n}"} for n in (1, 2)],
+            "Volumes": {"@odata.id": f"{here}/Volumes"},
+            "Controllers": {"@odata.id": f"{here}/Controllers"},
+        }
+        more[f"{here}/Controllers"] = {"Members": [{"@odata.id": f"{here}/Controllers/1"}]}
+        more[f"{here}/Controllers/1"] = controller
+        more[f"{here}/Volumes"] = {
+            "Members": [],
+            "@Redfish.OperationApplyTimeSupport": {"SupportedValues": ["Immediate", "OnReset"]},
+        }
+    with tree_peer("dell-r820", more=more) as peer:
+        bmc = Redfish(endpoint(peer.address))
+        (controller,) = bmc.raid.controllers()
+        assert (controller.id, controller.model) == ("RAID", "PERC H755")
+        bmc.raid.create("RAID", RAIDVolume("data", "1", size_bytes=10**9, disks=("1", "2")))
+        assert peer.state()["bodies"] == [
+            {
+                "Name": "data",
+                "CapacityBytes": 10**9,
+                "@Redfish.OperationApplyTime": "Immediate",
+                "RAIDType": "RAID1",
+                "Links": {"Drives": [{"@odata.id": f"{storage}/RAID/Drives/{n}"} for n in (1, 2)]},
+            }
+        ]
+        with pytest.raises(Unsupported, match="it makes 0, 1"):
+            bmc.raid.create("RAID", RAIDVolume("data", "5", disks=("1", "2")))
+        bmc.close()
