@@ -49,6 +49,8 @@ def _conversations(endpoint: Endpoint, connect: Callable[[Endpoint], BMC], stack
     try:
         yield stack.enter_context(closing(connect(endpoint)))
     except SeveralSystems as several:
+        if endpoint.address.path:
+            raise  # the one that was named is not among them
         for choice in several.choices:
             yield stack.enter_context(closing(connect(Endpoint(choice, endpoint.credentials))))
 
