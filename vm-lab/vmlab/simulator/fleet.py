@@ -24,6 +24,7 @@ class Fleet:
         self.settings = settings
         self.now = now
         self._power = power
+        self.ipmi_port = 623  # until it is bound
         self.chance = random.Random(settings.seed)  # noqa: S311 - a simulation is to be repeatable
         self.members = settings.members()
         self._known = frozenset(self.members) if settings.scattered else self.members

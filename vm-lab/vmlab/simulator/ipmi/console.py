@@ -71,7 +71,7 @@ def activate(asked: Asked) -> bytes:
         return INVALID_DATA
     if any(session.sol for session in asked.machine.sessions):
         return b"\x80"  # active already, with somebody else or with this one
-    port = asked.fleet.settings.ipmi_port or 623
+    port = asked.fleet.ipmi_port
     asked.session.sol = Console(asked.console)
     asked.machine.done.append("sol on")
     # Sizes of packets to and from us, our port, no VLAN.

@@ -46,6 +46,7 @@ class Responder:
         self._ipmi = ipmi
         self._latency = latency
         ipmi.send = self.send
+        fleet.ipmi_port = sock.getsockname()[1]
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(sock.fileno(), self._readable)
 

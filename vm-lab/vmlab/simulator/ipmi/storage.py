@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from dataclasses import dataclass
 
 from vmlab.simulator.ipmi.commands import (
@@ -227,4 +228,4 @@ def clear_sel(asked: Asked) -> bytes:
 
 @command(0x0A, 0x48)
 def sel_time(asked: Asked) -> bytes:
-    return OK + (1767600000 + 86400).to_bytes(4, "little")
+    return OK + int(time.time()).to_bytes(4, "little")
