@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import BMC, Endpoint
@@ -25,24 +26,34 @@ class ThreadSweep:
         self, endpoints: Iterable[Endpoint], *, ended: Callable[[], bool] = lambda: False
     ) -> Iterator[Answer]:
         """Answers as they come; the next endpoint is taken when there is room for it."""
-        coming, under_way = iter(endpoints), set[Future[Answer | None]]()
+        coming, said = iter(endpoints), SimpleQueue[Answer | None]()
+        under_way = 0
         with ThreadPoolExecutor(self._at_once, thread_name_prefix="power") as pool:
             while True:
-                while len(under_way) < self._at_once and not ended():
-                    endpoint = next(coming, None)
-                    if endpoint is None:
+                while under_way < self._at_once and not ended():
+                    if (endpoint := next(coming, None)) is None:
                         break
-                    under_way.add(pool.submit(self._ask, endpoint))
+                    pool.submit(self._work, endpoint, said)
+                    under_way += 1
                 if not under_way:
                     return
-                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                yield from (said for each in done if (said := each.result()) is not None)
+                answer = said.get()
+                under_way -= 1
+                if answer is not None:
+                    yield answer
 
     def forget(self, address: BMCAddress) -> None:
         """Nothing is kept."""
 
     def close(self) -> None:
         """Nothing is open."""
+
+    def _work(self, endpoint: Endpoint, said: SimpleQueue[Answer | None]) -> None:
+        answer = None
+        try:
+            answer = self._ask(endpoint)
+        finally:
+            said.put(answer)
 
     def _ask(self, endpoint: Endpoint) -> Answer | None:
         """None: its driver is broken, which keeps no other BMC from being asked."""

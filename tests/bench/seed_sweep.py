@@ -1,4 +1,4 @@
-"""The seed's power sync over a simulated IPMI fleet, store and governor included, beside the bare sweep.
+"""The seed's power sync over a simulated fleet, store and governor included, beside the bare sweep.
 
 Exits with 1 when a sweep of any fleet takes 10 s or more, or tells anything wrong. See README.md.
 """
@@ -38,18 +38,19 @@ def main() -> None:
     end_like_interrupt()
     good = True
     for nodes in options.nodes:
-        with tempfile.TemporaryDirectory() as folder, fleet(nodes) as simulation:
+        with tempfile.TemporaryDirectory() as folder, fleet(nodes, options.protocol) as simulation:
             good &= swept(simulation, Path(folder), options)
     sys.exit(not good)
 
 
-def fleet(bmcs: int) -> Simulation:
-    password = LOGIN.password.reveal()
-    return Simulation(Settings(bmcs=bmcs, redfish_port=None, password=password, latency="0"))
+def fleet(bmcs: int, protocol: str) -> Simulation:
+    ports = {"ipmi": {"redfish_port": None}, "redfish": {"ipmi_port": None}}[protocol]
+    return Simulation(Settings(bmcs=bmcs, password=LOGIN.password.reveal(), latency="0", **ports))
 
 
 def swept(simulation: Simulation, folder: Path, options: argparse.Namespace) -> bool:
-    addresses = [BMCAddress.parse(simulation.ipmi(each)) for each in simulation.addresses]
+    address = simulation.ipmi if options.protocol == "ipmi" else simulation.redfish
+    addresses = [BMCAddress.parse(address(each)) for each in simulation.addresses]
     bare = Sweep()
     endpoints = [Endpoint(address, LOGIN) for address in addresses]
     alone = {"the bare sweep, cold": lambda: checked(bare, endpoints)}
@@ -77,7 +78,9 @@ def swept(simulation: Simulation, folder: Path, options: argparse.Namespace) -> 
     verdicts.append(Verdict(f"what the store knows of them: {told}, and {first}", right))
     most = totals["sessions_most"]
     verdicts.append(Verdict(f"{most} session(s) of a BMC at the same time", most == 1))
-    return report(f"{len(addresses)} nodes", list(timings.values()), verdicts, options.output)
+    return report(
+        f"{len(addresses)} nodes, {options.protocol}", list(timings.values()), verdicts, options.output
+    )
 
 
 def checked(sweep: Sweep, endpoints: list[Endpoint]) -> None:
@@ -107,6 +110,7 @@ def rows(store: Store) -> list[dict[str, object]]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, nargs="*", default=[1000, 5000], metavar="N")
+    parser.add_argument("--protocol", choices=("ipmi", "redfish"), default="ipmi")
     parser.add_argument("--rounds", type=int, default=3, help="warm sweeps")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
     return parser.parse_args()
