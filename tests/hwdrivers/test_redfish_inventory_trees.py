@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hwdrivers import inventory
 from hwdrivers.bmc import BootMode
 from hwdrivers.inventory import CPU, Disk, Inventory, MemoryModule, PowerSupply, Processor, Volume
 from hwdrivers.redfish.inventory import read_inventory
@@ -107,3 +110,10 @@ def test_dmtf_rackmount_with_an_fpga_an_empty_socket_and_an_empty_power_bay() ->
 def test_what_is_stored_is_read_again(name: str, system: str) -> None:
     found, _ = recorded(name, system)
     assert Inventory.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_every_field_is_documented() -> None:
+    text = (DATA.parents[2] / "docs" / "inventory.md").read_text()
+    parts = [kind for kind in vars(inventory).values() if dataclasses.is_dataclass(kind)]
+    fields = {field.name for kind in parts for field in dataclasses.fields(kind)}
+    assert {name for name in fields if not re.search(rf"`(\w+\.)?{name}(\.\w+)?`", text)} == set()
