@@ -31,8 +31,9 @@ from pxe.process import ProcessError
 from pxe.tftp import TFTPFailed
 from seed.errors import StoreFailed
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-err = Console(stderr=True, highlight=False)
+# Without emoji: ":ab:" in a MAC is no picture.
+out = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 160)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 
 class CommandError(RuntimeError):
@@ -119,7 +120,7 @@ def show(rows: list[dict[str, Any]], columns: dict[str, str], output: Format) ->
         table.add_column(title, no_wrap=key in ONE_LINE, overflow="ellipsis" if key in ONE_LINE else "fold")
     for row in rows:
         table.add_row(*(text(row.get(key)) for key in columns))
-    out.print(table)
+    out.print(table, markup=False)  # texts of BMCs and ramdisks are in it
 
 
 def show_json(content: Any) -> None:

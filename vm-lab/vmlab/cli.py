@@ -23,8 +23,8 @@ from vmlab.simulator import cli as simulator
 THREE = REPOSITORY / "vm-lab" / "topologies" / "three.yaml"
 
 app = typer.Typer(help="A virtual rack: machines with BMCs on a network of their own.", no_args_is_help=True)
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 TopologyFile = Annotated[Path, typer.Option("--topology", help="A YAML file; vm-lab/topologies has some.")]
 Nodes = Annotated[int | None, typer.Option("--nodes", help="How many machines.")]

@@ -19,8 +19,8 @@ from vmlab.rack import racks_folder, write_secret
 from vmlab.simulator import Settings, addresses, faults, serving
 from vmlab.simulator.simulation import Control
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 
 class Protocol(StrEnum):
