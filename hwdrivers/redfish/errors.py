@@ -78,6 +78,9 @@ def _refused(address: BMCAddress, action: str, error: seen.HTTPError) -> BMCErro
         return Busy.at(address, action, f"all its sessions are taken ({said})", advice)
     if status in (409, 412, 423, 429, 503) or is_busy(error):
         return Busy.at(address, action, said, "try again in a few seconds")
+    if _says(error, ("PasswordChangeRequired",)):
+        advice = "change its factory password in its web page first"
+        return AccessDenied.at(address, action, said, advice)
     if status == 401:
         advice = "correct the credentials: a BMC locks an account after a few of these"
         return LogInRefused.at(address, action, said, advice)

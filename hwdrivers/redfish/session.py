@@ -88,7 +88,15 @@ class _Root(sushy.Sushy):  # type: ignore[misc]
         anonymous = not endpoint.credentials.username
         self._auth = None  # sushy's __del__ looks for it also when the root cannot be read
         auth = _NoLogIn(endpoint) if anonymous else _OneAttempt(endpoint)
-        super().__init__(endpoint.address.base_url, auth=auth, connector=connector)
+        try:
+            super().__init__(endpoint.address.base_url, auth=auth, connector=connector)
+        except seen.AccessError:
+            if anonymous or connector.last is None or connector.last.request.method != "GET":
+                raise
+            # It shows its root (DSP0266: to everybody) only with a password, which was not sent yet.
+            login = endpoint.credentials
+            connector.set_http_basic_auth(login.username, login.password.reveal())
+            super().__init__(endpoint.address.base_url, auth=auth, connector=connector)
 
     def log_out(self) -> None:
         """Delete the session on the BMC: it has few of them, and keeps an abandoned one for half an hour."""

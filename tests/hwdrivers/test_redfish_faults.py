@@ -326,3 +326,23 @@ def test_no_time_is_lost_on_what_a_bmc_cannot_do() -> None:
             bmc.sensors.read()
         assert peer.state()["requests"].count(f"GET {SYSTEM}/LogServices") == 1
         bmc.close()
+
+
+def test_a_root_that_is_shown_to_nobody_without_a_password() -> None:
+    with tree_peer("supermicro-x10", faults=("closed root",)) as peer:
+        bmc = Redfish(endpoint(peer.address))
+        assert bmc.power_state() is PowerState.OFF
+        assert peer.state()["sessions"] == ["token2"]
+        bmc.close()
+        with pytest.raises(LogInRefused):
+            Redfish(endpoint(peer.address, password="wrong"))
+        assert len(peer.state()["logins"]) == 3
+
+
+def test_a_factory_password_that_must_be_changed_is_told_as_such() -> None:
+    words = '{"error": {"@Message.ExtendedInfo": [{"MessageId": "Base.1.8.PasswordChangeRequired"}]}}'
+    with (
+        tree_peer("supermicro-x10", {"GET /redfish/v1/Systems": (403, words)}) as peer,
+        pytest.raises(AccessDenied, match="change its factory password"),
+    ):
+        Redfish(endpoint(peer.address))

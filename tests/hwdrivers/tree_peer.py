@@ -7,6 +7,7 @@ more: {path: document}, faults: [names]}. What is patched is merged into the doc
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -76,6 +77,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.send(wished[0], wished[1].encode(), dict(*wished[2:3]))
         if path == SESSIONS and self.command == "POST":
             return self.log_in(body)
+        if path == "/redfish/v1" and "closed root" in WISHES["faults"] and not self.known():
+            return self.send(401, b"{}")
         if path != "/redfish/v1" and not self.logged_in():
             return self.send(401, b'{"error": {"message": "log in first"}}')
         return getattr(self, "answer_" + self.command.lower())(path, body)
@@ -103,6 +106,14 @@ class Handler(BaseHTTPRequestHandler):
         token = f"token{len(STATE['logins'])}"
         STATE["sessions"].append(token)
         return self.send(201, b"{}", {"X-Auth-Token": token, "Location": f"{SESSIONS}/{token}"})
+
+    def known(self):
+        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+        if scheme == "Basic":
+            STATE["logins"].append(base64.b64decode(token).decode().partition(":")[0])
+        return (
+            scheme == "Basic" and token == base64.b64encode(f"admin:{WISHES['password']}".encode()).decode()
+        )
 
     def logged_in(self):
         if "open to all" in WISHES["faults"]:
