@@ -156,7 +156,7 @@ def test_an_overload_makes_no_part_absent() -> None:
 def test_silence_is_a_time_out_and_the_pace_hears_of_it() -> None:
     pace = Recorder()
     with tree_peer("supermicro-x10", faults=("slow",)) as peer:
-        bmc = Redfish(endpoint(peer.address), pace=pace, timeout=0.1)
+        bmc = Redfish(endpoint(peer.address), pace=pace, timeout=0.5)
         with pytest.raises(BMCTimeout, match="took the question and did not answer") as caught:
             bmc.power_state()
         assert caught.value.retryable
@@ -167,7 +167,7 @@ def test_silence_is_a_time_out_and_the_pace_hears_of_it() -> None:
 def test_an_answer_that_does_not_end_is_given_up() -> None:
     pace = Recorder()
     with tree_peer("supermicro-x10", faults=("trickles",)) as peer:
-        bmc = Redfish(endpoint(peer.address), pace=pace, timeout=0.1)
+        bmc = Redfish(endpoint(peer.address), pace=pace, timeout=0.3)
         with pytest.raises(BMCTimeout):
             bmc.power_state()
         bmc.close()

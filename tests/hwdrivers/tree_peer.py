@@ -66,9 +66,9 @@ class Handler(BaseHTTPRequestHandler):
         STATE["requests"].append(f"{self.command} {path}")
         if path == SESSIONS and self.command == "POST":
             STATE["logins"].append(body["UserName"])
-            time.sleep(0.5 if "slow log-in" in WISHES["faults"] else 0)
+            time.sleep(1 if "slow log-in" in WISHES["faults"] else 0)
         if "slow" in WISHES["faults"] and self.command == "GET" and "Systems/" in path:
-            time.sleep(1)
+            time.sleep(3)
         if "trickles" in WISHES["faults"] and "Systems/" in path:
             return self.trickle()
         if "resets" in WISHES["faults"] and "Systems/" in path:
