@@ -301,6 +301,12 @@ def test_pages_follow_each_other_and_never_for_ever() -> None:
     assert [module.name for module in read(tree).memory_modules] == ["A", "B"]
 
 
+def test_links_may_be_whole_urls_and_stay_within_the_service() -> None:
+    tree = with_parts("Memory", {"1": {"CapacityMiB": 8192}})
+    tree[SYSTEM]["Memory"] = link(f"https://bmc7.example{SYSTEM}/Memory")
+    assert [module.size_mib for module in read(tree).memory_modules] == [8192]
+
+
 def test_members_that_come_whole_are_not_asked_for_again() -> None:
     whole = {
         **link(f"{SYSTEM}/Processors/1"),

@@ -137,6 +137,13 @@ def test_nvdimms_are_not_ram() -> None:
     assert [module.kind for module in found.memory_modules] == ["DDR4", "NVDIMM_N"]
 
 
+def test_a_total_that_counts_nvdimms_is_not_taken() -> None:
+    dimms = {"1": {**DIMM, "CapacityMiB": 32768}, "2": {"CapacityMiB": 16384, "MemoryType": "NVDIMM_N"}}
+    tree = with_parts("Memory", dimms)
+    tree[SYSTEM]["MemorySummary"] = {"TotalSystemMemoryGiB": 48}
+    assert read(tree).memory_mib == 32768
+
+
 def test_optane_is_what_it_is_configured_as() -> None:
     found = _with_memory(
         both={"CapacityMiB": 16384, "MemoryType": "IntelOptane", "PersistentRegionSizeLimitMiB": 4096},

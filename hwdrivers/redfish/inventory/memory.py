@@ -21,7 +21,10 @@ def read_modules(system: Resource) -> list[MemoryModule]:
 def memory_mib(system: Resource, modules: Sequence[MemoryModule]) -> int | None:
     """The RAM of a system: neither what survives power-off nor what sits on a GPU."""
     ram = total(_ram(module) for module in modules)
-    return system_mib(system.value("MemorySummary", "TotalSystemMemoryGiB"), ram)
+    told = system_mib(system.value("MemorySummary", "TotalSystemMemoryGiB"), ram)
+    everything = total(module.size_mib for module in modules)
+    # Some count what survives power-off as well.
+    return ram if ram and told == everything else told
 
 
 def persistent_mib(system: Resource, modules: Sequence[MemoryModule]) -> int | None:

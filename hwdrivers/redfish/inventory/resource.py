@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -146,10 +147,13 @@ def key(path: str) -> str:
 
 
 def reference(item: object) -> str | None:
-    """Where a link leads; iLO 4 calls it href."""
+    """Where a link leads within the service; iLO 4 calls it href, and some write the whole URL."""
     if isinstance(item, Mapping):
         item = item.get("@odata.id") or item.get("href")
-    return item if isinstance(item, str) and item.startswith("/") else None
+    if not isinstance(item, str):
+        return None
+    path = re.sub(r"^https?://[^/]+", "", item)
+    return path if path.startswith("/") else None
 
 
 def _is_whole(item: Mapping[str, Any]) -> bool:
