@@ -75,7 +75,7 @@ class Governor:
         self._known: dict[str, Conduct] = {}
         self._open: dict[BMCAddress, Conversation] = {}
         self._reaper: threading.Thread | None = None
-        self._closed = False
+        self._closed = threading.Event()
 
     # -- conversations -------------------------------------------------------------------------------
 
@@ -130,7 +130,7 @@ class Governor:
             talk.idle_since = self._time.now()
             if talk.users:
                 return
-        if talk.ended or self._closed:
+        if talk.ended or self._closed.is_set():
             with suppress(Crowded), self._alone(conduct):
                 self._drop(talk)
         else:
@@ -178,10 +178,10 @@ class Governor:
         while True:
             self.reap()
             with self._changed:
-                if self._closed or not self._open:
+                if self._closed.is_set() or not self._open:
                     self._reaper = None
                     return
-                self._changed.wait_for(lambda: self._closed, self._idle / 2)
+            self._closed.wait(self._idle / 2)
 
     def reap(self) -> None:
         """Log out where nobody has asked anything for a while."""
@@ -196,10 +196,9 @@ class Governor:
     def close(self) -> None:
         """Log out everywhere; what somebody still has is closed when it is given back."""
         with self._changed:
-            if self._closed:
+            if self._closed.is_set():
                 return
-            self._closed = True
-            self._changed.notify_all()
+            self._closed.set()
             idle = [talk for talk in self._open.values() if not talk.users]
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="log out") as pool:
             list(pool.map(self._drop, idle))
