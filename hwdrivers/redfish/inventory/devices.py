@@ -71,7 +71,7 @@ def read_devices(system: Resource, chassis: Iterable[Resource], told: Told) -> l
     found = []
     for name, item, keys in _listed(system, chassis):
         device = None if keys & told.keys or not item.present else _device(name, item)
-        if device is not None and not told.has(device):
+        if device is not None and not told.has(device, item):
             found.append(Found(device, keys, own(item)))
     return found
 

@@ -203,7 +203,7 @@ def _unlisted(system: Resource, known: Sequence[Found[Disk]]) -> list[Found[Disk
 def _by_name(disk: Disk) -> Disk:
     """SimpleStorage has neither protocol nor medium; names tell: "NVMe_Device0", "Solid State Disk 0:1:1"."""
     name = disk.name.lower()
-    protocol = disk.protocol or ("NVMe" if "nvme" in name else None)
+    protocol = disk.protocol or ("NVMe" if "nvme" in name or "pcie ssd" in name else None)
     solid = protocol == "NVMe" or "solid state" in name
     return replace(disk, protocol=protocol, rotational=False if solid else disk.rotational)
 
