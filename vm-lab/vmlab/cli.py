@@ -19,6 +19,7 @@ from vmlab.explained import explained
 from vmlab.main_job import MainJob
 from vmlab.rack import REPOSITORY, Rack, locate
 from vmlab.simulator import cli as simulator
+from vmlab.simulator.record import record
 
 THREE = REPOSITORY / "vm-lab" / "topologies" / "three.yaml"
 
@@ -123,6 +124,7 @@ def down(name: Name = "lab") -> None:
 app.command()(simulator.simulate)
 app.command()(simulator.fault)
 app.command()(simulator.simulated)
+app.command()(record)
 
 
 def _present(rack: Rack) -> str:

@@ -16,7 +16,7 @@ from rich.table import Table
 from vmlab.errors import LabError
 from vmlab.explained import explained
 from vmlab.rack import racks_folder, write_secret
-from vmlab.simulator import Settings, addresses, faults, serving
+from vmlab.simulator import Settings, addresses, faults
 from vmlab.simulator.simulation import Control
 
 out = Console(highlight=False, emoji=False)
@@ -99,6 +99,9 @@ def simulate(
 
 
 def _serve(settings: Settings, folder: Path, password: Path, output: Format) -> None:
+    # Here, since every `undercloud` command imports this file, and this takes a tenth of a second.
+    from vmlab.simulator import serving
+
     control = folder / "control"
     if _answers(control):
         raise LabError(f"simulator {folder.name} runs already", do="End it, or give this one another --name.")

@@ -1,7 +1,8 @@
 """What a simulated BMC says of itself: a JSON file, recorded from a real one or written by hand.
 
-{"redfish": {path: document}, "ipmi": {"manufacturer": IANA number, "product": number, "firmware": "2.50",
-"suites": [3, 17]}, "latency": {"ipmi": [seconds], "redfish": [seconds]}}; every part may be missing.
+{"redfish": {path: document}, "redfish_status": {path: HTTP status}, "ipmi": {...},
+"latency": {"ipmi": [seconds], "redfish": [seconds]}}; every part may be missing, and a file of nothing but
+{path: document} is one as well.
 """
 
 from __future__ import annotations
@@ -21,13 +22,28 @@ PACKAGED = Path(__file__).parent / "personalities"
 
 @dataclass(frozen=True)
 class IPMIFacts:
-    """`manufacturer`: IANA enterprise number; `suites`: cipher suites that it takes."""
+    """`manufacturer`: IANA enterprise number; `suites`: cipher suites that it takes.
+
+    As recorded, in hexadecimal (empty: made up): the FRU area, SDR records, readings by sensor number, the
+    event log's records without their numbers, LAN parameters by number.
+    """
 
     manufacturer: int = 0
     product: int = 0
     firmware: str = "1.0"
     suites: tuple[int, ...] = (3, 17)
-    answers: dict[str, str] = field(default_factory=dict)
+    fru: str = ""
+    sdr: tuple[str, ...] = ()
+    readings: dict[str, str] = field(default_factory=dict)
+    sel: tuple[str, ...] = ()
+    lan: dict[str, str] = field(default_factory=dict)
+    guid: str = ""
+
+    @cached_property
+    def records(self) -> dict[int, bytes]:
+        """SDR records by their numbers."""
+        records = map(bytes.fromhex, self.sdr)
+        return {int.from_bytes(record[:2], "little"): record for record in records}
 
 
 @dataclass(frozen=True)
@@ -36,6 +52,7 @@ class Personality:
     redfish: dict[str, dict[str, Any]]
     ipmi: IPMIFacts
     latency: dict[str, list[float]]
+    statuses: dict[str, int]
 
     @cached_property
     def system(self) -> dict[str, Any]:
@@ -84,9 +101,11 @@ def load(name: str) -> Personality:
         path = Path(name)
     try:
         told = json.loads(path.read_text())
+        documents = {key: document for key, document in told.items() if key.startswith("/")}
+        if documents:
+            told = {"redfish": documents}
         redfish = {(key.rstrip("/") or "/"): document for key, document in told.get("redfish", {}).items()}
-        facts = told.get("ipmi", {})
-        ipmi = IPMIFacts(**{**facts, "suites": tuple(facts.get("suites", (3, 17)))})
+        ipmi = IPMIFacts(**{name: _frozen(value) for name, value in told.get("ipmi", {}).items()})
     except OSError as error:
         there = ", ".join(sorted(file.stem for file in PACKAGED.glob("*.json")))
         raise LabError(
@@ -96,4 +115,8 @@ def load(name: str) -> Personality:
         raise LabError(
             f"personality {path}: {error}", do="Record it again with `undercloud lab record`."
         ) from None
-    return Personality(path.stem, redfish, ipmi, told.get("latency", {}))
+    return Personality(path.stem, redfish, ipmi, told.get("latency", {}), told.get("redfish_status", {}))
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -25,7 +25,8 @@ def lan(asked: Asked) -> bytes:
         16: b"public".ljust(18, b"\0"),
         20: b"\x00\x00",  # no VLAN
     }
-    told = known.get(asked.data[1])
+    recorded = asked.personality.ipmi.lan.get(str(asked.data[1]))
+    told = bytes.fromhex(recorded) if recorded else known.get(asked.data[1])
     return b"\x80" if told is None else OK + b"\x11" + told
 
 

@@ -40,7 +40,9 @@ def _area(head: bytes, fields: tuple[str, ...]) -> bytes:
 
 
 def fru_of(asked: Asked) -> bytes:
-    """Chassis, board and product areas, told from the Redfish documents so that both agree."""
+    """As recorded; else chassis, board and product areas told from the Redfish documents: both agree."""
+    if asked.personality.ipmi.fru:
+        return bytes.fromhex(asked.personality.ipmi.fru)
     system = asked.personality.system
     maker, model = str(system.get("Manufacturer") or ""), str(system.get("Model") or "")
     part, serial = str(system.get("PartNumber") or ""), asked.personality.serial(asked.machine)
@@ -131,10 +133,14 @@ _RECORDS = {number: sensor.record(number) for number, sensor in enumerate(_SENSO
 _BY_NUMBER = {sensor.number: sensor for sensor in _SENSORS}
 
 
+def _records(asked: Asked) -> dict[int, bytes]:
+    return asked.personality.ipmi.records or _RECORDS
+
+
 @command(0x0A, 0x20)
 def sdr_info(asked: Asked) -> bytes:
     # Version 51h; free space unknown; never changed; reserve and get are supported.
-    return OK + struct.pack("<BHHIIB", 0x51, len(_RECORDS), 0xFFFF, 0, 0, 0x22)
+    return OK + struct.pack("<BHHIIB", 0x51, len(_records(asked)), 0xFFFF, 0, 0, 0x22)
 
 
 @command(0x0A, 0x22)
@@ -146,19 +152,23 @@ def reserve(asked: Asked) -> bytes:
 @command(0x0A, 0x23)
 def get_sdr(asked: Asked) -> bytes:
     _, number, start, count = struct.unpack("<HHBB", asked.data[:6].ljust(6, b"\0"))
-    number = number or min(_RECORDS)
-    record = _RECORDS.get(number)
+    records = _records(asked)
+    number = number or min(records)
+    record = records.get(number)
     if record is None:
         return NOT_PRESENT
     if count != 0xFF and count > _MOST_BYTES:
         return _TOO_MUCH
-    following = number + 1 if number + 1 in _RECORDS else _LAST
+    following = min((other for other in records if other > number), default=_LAST)
     part = record[start:] if count == 0xFF else record[start : start + count]
     return OK + following.to_bytes(2, "little") + part
 
 
 @command(0x04, 0x2D)
 def reading(asked: Asked) -> bytes:
+    if asked.personality.ipmi.records:
+        recorded = asked.personality.ipmi.readings.get(str(asked.data[0]))
+        return OK + bytes.fromhex(recorded) if recorded else NOT_PRESENT
     sensor = _BY_NUMBER.get(asked.data[0])
     if sensor is None:
         return NOT_PRESENT
@@ -169,7 +179,7 @@ def reading(asked: Asked) -> bytes:
 
 @command(0x04, 0x27)
 def thresholds(asked: Asked) -> bytes:
-    sensor = _BY_NUMBER.get(asked.data[0])
+    sensor = None if asked.personality.ipmi.records else _BY_NUMBER.get(asked.data[0])
     return NOT_PRESENT if sensor is None else OK + sensor.thresholds()
 
 
@@ -194,7 +204,8 @@ def _first_events() -> list[bytes]:
 
 def _events(asked: Asked) -> list[bytes]:
     if asked.machine.sel is None:
-        asked.machine.sel = _first_events()
+        recorded = asked.personality.ipmi.sel
+        asked.machine.sel = list(map(bytes.fromhex, recorded)) if recorded else _first_events()
     return asked.machine.sel
 
 

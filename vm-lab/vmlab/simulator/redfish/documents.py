@@ -32,6 +32,8 @@ class Documents:
     def __init__(self, personality: Personality) -> None:
         self._plain = {path: dumps(document) for path, document in personality.redfish.items()}
         self._own = {path: list(_own_parts(document)) for path, document in personality.redfish.items()}
+        #: What the recorded BMC answered instead of a document.
+        self.statuses = {path.rstrip("/"): status for path, status in personality.statuses.items()}
         self._live = {path for path, document in personality.redfish.items() if _is_live(document)}
         #: Where settings wait for the next boot → whose they are (@Redfish.Settings, DSP0266).
         self.settings = dict(_settings(personality))

@@ -120,6 +120,8 @@ class Service:
         if path.startswith(tasks.PATH):
             return tasks.get(asked)
         body = self._documents.render(path, asked.machine, asked.now)
+        if path in self._documents.statuses:
+            return error(self._documents.statuses[path], "GeneralError", "As recorded.")
         return Answer(200, body) if body is not None else not_found(path)
 
     def _sessions(self, asked: Asked) -> Answer:
