@@ -13,6 +13,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from sushy import connector as sushy_connector
+from sushy import exceptions as seen
 
 from hwdrivers.bmc import Endpoint
 from hwdrivers.errors import LogInRefused
@@ -161,6 +162,7 @@ class Connector(sushy_connector.Connector):  # type: ignore[misc]
             paced.mount("https://", _AnyTLS())
         self._session: Any = paced
         self.last: requests.Response | None = None
+        self.forbidden: set[str] = set()  # what a fresh session did not open either
         self.changes = 0  # requests that may have changed something
         self._address = endpoint.address
         self._basic_refused = False
@@ -192,4 +194,9 @@ class Connector(sushy_connector.Connector):  # type: ignore[misc]
             raise LogInRefused.at(self._address, "log in again", *words)
         # sushy asks again after any 5xx; a BMC that cannot do something says 500 or 501 each time.
         more.setdefault("server_side_retries_left", 0)
-        return super()._op(method, path, *args, **more)
+        try:
+            return super()._op(method, path, *args, **more)
+        except seen.AccessError:
+            if not more.get("allow_reauth", True) and self.last is not None:
+                self.forbidden.add(self.last.url)
+            raise

@@ -28,6 +28,10 @@ DAMAGED = (ValueError, KeyError, TypeError, AttributeError, IndexError, Recursio
 _CANNOT = ("ActionNotSupported", "PropertyUnknown", "PropertyNotWritable", "NotImplemented")
 
 
+class NeedsLogIn(seen.AccessError):  # type: ignore[misc]
+    """401 to somebody who named no credentials."""
+
+
 @contextlib.contextmanager
 def translated(address: BMCAddress, action: str) -> Iterator[None]:
     """Turn sushy's errors into ours. `from None`: their frames hold the password."""
@@ -81,6 +85,8 @@ def _refused(address: BMCAddress, action: str, error: seen.HTTPError) -> BMCErro
     if _says(error, ("PasswordChangeRequired",)):
         advice = "change its factory password in its web page first"
         return AccessDenied.at(address, action, said, advice)
+    if isinstance(error, NeedsLogIn):
+        return AccessDenied.at(address, action, "it asks for a log-in", "name credentials")
     if status == 401:
         advice = "correct the credentials: a BMC locks an account after a few of these"
         return LogInRefused.at(address, action, said, advice)

@@ -13,9 +13,9 @@ from sushy.resources import base as sushy_base
 
 from hwdrivers.bmc import Endpoint
 from hwdrivers.credentials import Credentials, Secret
-from hwdrivers.errors import AccessDenied, BMCError, LogInRefused
+from hwdrivers.errors import BMCError, LogInRefused
 from hwdrivers.redfish.connector import Connector
-from hwdrivers.redfish.errors import DAMAGED, is_busy
+from hwdrivers.redfish.errors import DAMAGED, NeedsLogIn, is_busy
 
 
 class _OneAttempt(sushy_auth.SessionOrBasicAuth):  # type: ignore[misc]
@@ -48,9 +48,9 @@ class _OneAttempt(sushy_auth.SessionOrBasicAuth):  # type: ignore[misc]
             self._fallback_to_basic_authentication()
 
     def refresh_session(self) -> None:
-        """sushy takes a 403 for a lost session as well, and would open one for each thing we may not see."""
+        """sushy would open a new session for each thing that we may not see: a 403, or a 401 that stays."""
         last = self._connector.last
-        if last is not None and last.status_code == 403:
+        if last is not None and (last.status_code == 403 or last.url in self._connector.forbidden):
             seen.raise_for_response(last.request.method, last.url, last)
         super().refresh_session()
 
@@ -64,14 +64,15 @@ class _OneAttempt(sushy_auth.SessionOrBasicAuth):  # type: ignore[misc]
 class _NoLogIn(sushy_auth.AuthBase):  # type: ignore[misc]
     """For services that ask for none."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._address = endpoint.address
         self._asked = False
 
     def _do_authenticate(self) -> None:
-        if self._asked:  # sushy asks us to log in again after a 401
-            raise AccessDenied.at(self._address, "read it without a log-in", "HTTP 401", "name credentials")
+        last = self._connector.last
+        if self._asked:  # sushy asks us to log in again after a 401 or 403
+            kind = NeedsLogIn if last.status_code == 401 else seen.AccessError
+            raise kind(last.request.method, last.url, last)
         self._asked = True
 
     def can_refresh_session(self) -> bool:
@@ -87,7 +88,7 @@ class _Root(sushy.Sushy):  # type: ignore[misc]
     def __init__(self, endpoint: Endpoint, connector: Connector) -> None:
         anonymous = not endpoint.credentials.username
         self._auth = None  # sushy's __del__ looks for it also when the root cannot be read
-        auth = _NoLogIn(endpoint) if anonymous else _OneAttempt(endpoint)
+        auth = _NoLogIn() if anonymous else _OneAttempt(endpoint)
         try:
             super().__init__(endpoint.address.base_url, auth=auth, connector=connector)
         except seen.AccessError:

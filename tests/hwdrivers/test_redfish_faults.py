@@ -100,6 +100,14 @@ def test_what_we_may_not_see_is_no_reason_to_log_in_again() -> None:
         bmc.close()
 
 
+def test_one_document_that_asks_for_a_log_in_again_and_again_gets_one() -> None:
+    with tree_peer("supermicro-x10", {"GET /redfish/v1/Managers/1": (401, "{}")}) as peer:
+        bmc = Redfish(endpoint(peer.address))
+        assert [bmc.identify().firmware for _ in range(5)] == [None] * 5
+        assert len(peer.state()["logins"]) == 2
+        bmc.close()
+
+
 def test_a_full_session_table_is_told_and_not_asked_again() -> None:
     with tree_peer("supermicro-x10", faults=("full",)) as peer:
         with pytest.raises(Busy, match="all its sessions are taken") as caught:
@@ -231,6 +239,12 @@ def test_no_log_in_where_none_is_wanted() -> None:
         assert bmc.identify().vendor == "Contoso"
         bmc.close()
         assert peer.state()["logins"] == []
+    for status in (401, 403):
+        secret = {"GET /redfish/v1/Managers/BMC": (status, "{}")}
+        with tree_peer("dmtf-rackmount1", secret, faults=("open to all",)) as peer:
+            bmc = Redfish(Endpoint(BMCAddress.parse(peer.address), ANONYMOUS))
+            assert bmc.identify().firmware is None
+            bmc.close()
     with tree_peer("supermicro-x10") as peer:
         with pytest.raises(AccessDenied, match="name credentials"):
             Redfish(Endpoint(BMCAddress.parse(peer.address), ANONYMOUS))
