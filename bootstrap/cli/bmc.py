@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.status import Status
 
 from bootstrap.cli import bmc_stats
 from bootstrap.cli.bmc_view import show_bmc
@@ -19,6 +21,7 @@ from hwdrivers.connect import connect
 from hwdrivers.credentials import ANONYMOUS, Credentials, Secret
 from hwdrivers.errors import BMCError
 from hwdrivers.look import as_stranger, look
+from hwdrivers.pace import Unpaced
 
 app = typer.Typer(help="BMCs at any address, enrolled or not.", no_args_is_help=True)
 
@@ -118,13 +121,38 @@ def show_command(
         show_bmc(document)
 
 
+class Asking(Unpaced):
+    """On a terminal, what is being read and how many questions it took so far."""
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+        self._words = ""
+        self._asked = 0
+
+    def about(self, words: str) -> None:
+        self._words = words
+        self._tell()
+
+    def wait(self) -> None:
+        self._asked += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        asked = f" ({self._asked} questions)" if self._asked else ""
+        self._status.update(self._words + asked)
+
+
 def _read(ctx: typer.Context, where: BMCAddress, log_in: LogIn, output: Format) -> dict[str, Any]:
     """The seed's API where it has the password, else the drivers in this process."""
     if log_in.name:
         body = {"address": str(where), "credentials": log_in.name}
-        return _watch(client(ctx).stream("/bmcs/show", body))
+        with err.status("") as status:
+            return _watch(client(ctx).stream("/bmcs/show", body), Asking(status))
+    endpoint = Endpoint(where, log_in.credentials())
     try:
-        return _watch(look(Endpoint(where, log_in.credentials()), connect))
+        with err.status("") as status:
+            asking = Asking(status)
+            return _watch(look(endpoint, partial(connect, pace=asking)), asking)
     except BMCError as error:
         if log_in.missing:
             _show_stranger(where, output)
@@ -132,16 +160,15 @@ def _read(ctx: typer.Context, where: BMCAddress, log_in: LogIn, output: Format) 
         raise CommandError(f"{error}{advice}") from None
 
 
-def _watch(documents: Iterator[dict[str, Any]]) -> dict[str, Any]:
-    """The last document; on a terminal what is being read meanwhile."""
-    with err.status("") as status:
-        for document in documents:
-            if "error" in document:
-                raise CommandError(document["error"])
-            if "bmc" in document:
-                found: dict[str, Any] = document["bmc"]
-                return found
-            status.update(document.get("progress", ""))
+def _watch(documents: Iterator[dict[str, Any]], asking: Asking) -> dict[str, Any]:
+    """The last document."""
+    for document in documents:
+        if "error" in document:
+            raise CommandError(document["error"])
+        if "bmc" in document:
+            found: dict[str, Any] = document["bmc"]
+            return found
+        asking.about(document.get("progress", ""))
     raise CommandError("the seed's answer ended too early; see `undercloud seed status`")
 
 
