@@ -25,6 +25,7 @@ Answer = tuple[Endpoint, PowerState | BMCError]
 
 _TURN = 0.05  # seconds after which somebody looks whether to send again, or to end
 _LEAVING = 5.0  # seconds for a log-out
+_TOGETHER, _SOON = 32, 0.002  # answers that are handed on together, if they come within so many seconds
 _AHEAD = 256  # endpoints that are taken while there is no room for their kind
 
 
@@ -87,6 +88,7 @@ class Sweep:
         self._loop = asyncio.new_event_loop()
         self._lock = threading.Lock()
         self._answers: deque[Answer] = deque()
+        self._timer: asyncio.TimerHandle | None = None
         self._to_forget: deque[tuple[BMCAddress, threading.Event]] = deque()
         self._leaving: set[asyncio.Task[None]] = set()
         self._ipmi = IPMISweep(self._loop, self._answered, waits=waits, clock=clock)
@@ -165,17 +167,24 @@ class Sweep:
         return self._ipmi if scheme is Scheme.IPMI else self._redfish
 
     def _turn(self) -> None:
-        """Let the loop run until there is an answer, or for a moment."""
-        timer = self._loop.call_later(_TURN, self._loop.stop)
+        """Let the loop run until there are answers, or for a moment."""
+        self._timer = self._loop.call_later(_TURN, self._loop.stop)
         self._loop.run_forever()
-        timer.cancel()
+        self._timer.cancel()
+        self._timer = None
         for way in self._ways:
             way.tick()
         self._forget_now()
 
     def _answered(self, endpoint: Endpoint, answer: PowerState | BMCError) -> None:
         self._answers.append((endpoint, answer))
-        self._loop.stop()
+        if self._timer is None:  # no turn has begun
+            return
+        if len(self._answers) >= _TOGETHER:
+            self._loop.stop()
+        elif len(self._answers) == 1:
+            self._timer.cancel()
+            self._timer = self._loop.call_later(_SOON, self._loop.stop)
 
     def _forget_now(self) -> None:
         with suppress(IndexError):
