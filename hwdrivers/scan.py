@@ -113,6 +113,7 @@ class _Scan:
             turns,
             heard=self._heard_ipmi,
             dead=lambda host: self._redfish.dead(host),
+            settled=lambda host: self.events.put_nowait(Settled(host, "IPMI")),
             asked=self._count,
         )
         self._redfish = RedfishScan(

@@ -40,8 +40,9 @@ Sockaddr = tuple[str, int] | tuple[str, int, int, int]
 
 
 class IPMIScan:
-    """`heard(host, port, answer)` for each BMC, once; `dead(host)` where ARP or ND found nobody;
+    """`heard(host, port, answer)` for each BMC, once; `dead(host)` where ARP or ND found nobody.
 
+    `settled(host)` where a BMC answered and no other port is expected to: it was silent for a whole round.
     `asked(n)` counts questions that are over, out of `total`. `sent` is how many addresses of the first round
     have been asked.
     """
@@ -54,6 +55,7 @@ class IPMIScan:
         *,
         heard: Callable[[str, int, rmcp.Answer], None],
         dead: Callable[[str], None],
+        settled: Callable[[str], None],
         asked: Callable[[int], None],
     ) -> None:
         self._silent = {_sockaddr(target, port): str(target) for target in targets for port in ports}
@@ -61,6 +63,9 @@ class IPMIScan:
         self._turns = turns
         self._heard = heard
         self._dead = dead
+        self._settled = settled
+        self._open: dict[str, int] = {}  # hosts that answered: their ports that have not
+        self._ports = len(ports)
         self._asked = asked
         self._sockets: dict[int, socket.socket] = {}
         self._all_told = asyncio.Event()
@@ -77,6 +82,8 @@ class IPMIScan:
             for number, question in enumerate(QUESTIONS, 1):
                 await self._round(question)
                 await self._wait(_LAST if number == len(QUESTIONS) else _BETWEEN)
+                for host in [host for host, left in self._open.items() if left]:
+                    self._settle(host)
         finally:
             for sock in self._sockets.values():
                 loop.remove_reader(sock)
@@ -142,6 +149,13 @@ class IPMIScan:
             host = self._silent.pop(key)
             self._give_up(key)
             self._heard(host, key[1], answer)
+            self._open[host] = self._open.get(host, self._ports) - 1
+            if not self._open[host]:
+                self._settled(host)
+
+    def _settle(self, host: str) -> None:
+        self._open[host] = 0
+        self._settled(host)
 
     def _read_errors(self, sock: socket.socket) -> None:
         for address, code, origin in _errors(sock):

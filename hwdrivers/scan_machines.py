@@ -56,7 +56,8 @@ class Grouping:
     """Puts machines together while a scan goes on: each is told once, and again when more of it answered.
 
     With one port for each protocol a Redfish service over TLS is told at once, for nothing better can come;
-    everything else waits until its host was asked all.
+    everything else waits until its host was asked all. A port that is silent while another answers is waited
+    for no longer than a round.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -64,10 +65,9 @@ class Grouping:
             "IPMI": not plan.ipmi_ports,
             "Redfish": not plan.redfish_ports,
         }
-        self._ipmi_ports = len(plan.ipmi_ports)
         self._plain = len(plan.ipmi_ports) <= 1 and len(plan.redfish_ports) <= 1
         self._heard: dict[str, list[Finding]] = {}
-        self._settled: set[str] = set()
+        self._settled: set[tuple[str, str]] = set()
         self._told: dict[str, tuple[FoundMachine, ...]] = {}
 
     def take(self, event: Finding | Settled) -> Iterator[FoundMachine]:
@@ -77,7 +77,7 @@ class Grouping:
             self._heard.setdefault(host, []).append(event)
             yield from self._look(host)
         elif event.host is not None:
-            self._settled.add(event.host)
+            self._settled.add((event.host, event.protocol))
             yield from self._look(event.host)
         else:
             self._over[event.protocol] = True
@@ -101,6 +101,4 @@ class Grouping:
         schemes = [finding.address.scheme for finding in self._heard[host]]
         if self._plain and Scheme.REDFISH_HTTPS in schemes:
             return True
-        redfish = self._over["Redfish"] or host in self._settled
-        ipmi = self._over["IPMI"] or schemes.count(Scheme.IPMI) >= self._ipmi_ports
-        return redfish and ipmi
+        return all(over or (host, protocol) in self._settled for protocol, over in self._over.items())

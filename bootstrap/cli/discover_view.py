@@ -89,14 +89,14 @@ class Found:
 def watch(documents: Generator[Row, None, None]) -> Found:
     """Everything that is told; Ctrl-C keeps what was found."""
     found = Found()
-    with _live(found) as progress:
-        try:
+    try:
+        with _live(found) as progress:
             for document in documents:
                 found.take(document)
                 progress(document.get("progress"))
-        except KeyboardInterrupt:
-            found.interrupted = True
-            documents.close()  # the seed sees that nobody listens any more, and writes down what it has
+    except KeyboardInterrupt:
+        found.interrupted = True
+        documents.close()  # the seed sees that nobody listens any more, and writes down what it has
     return found
 
 

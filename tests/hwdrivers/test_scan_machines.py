@@ -39,12 +39,14 @@ def test_ipmi_waits_for_redfish_and_plain_redfish_for_ipmi() -> None:
     ipmi, plain = finding("ipmi://10.0.0.5"), finding("redfish+http://10.0.0.6:8001")
     steps = [
         ipmi,
+        Settled("10.0.0.5", "IPMI"),
         plain,
         Settled("10.0.0.5", "Redfish"),
         Settled("10.0.0.6", "Redfish"),
         Settled(None, "IPMI"),
     ]
     assert told(Grouping(USUAL), steps) == [
+        [],
         [],
         [],
         [["ipmi://10.0.0.5"]],
@@ -75,9 +77,10 @@ def test_with_several_ports_a_host_is_told_when_all_were_asked() -> None:
         finding("ipmi://10.0.0.5:6231"),
         Settled("10.0.0.5", "Redfish"),
         finding("ipmi://10.0.0.5"),
+        Settled("10.0.0.5", "IPMI"),
         Settled(None, "IPMI"),
     ]
     before = told(Grouping(SEVERAL), steps)
-    assert before[:3] == [[], [], []]
-    assert len(before[3]) == 3
-    assert before[4] == []
+    assert before[:4] == [[], [], [], []]
+    assert len(before[4]) == 3
+    assert before[5] == []
