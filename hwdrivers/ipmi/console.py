@@ -34,6 +34,7 @@ _NACK, _UNAVAILABLE, _DEACTIVATED = 0x40, 0x20, 0x10
 _RETRY = 1.0  # seconds; the BMC's own default is shorter, and a busy one needs longer
 _TRIES = 6
 _KEEP_ALIVE = 25.0  # seconds: a BMC ends a session that was silent for 60, and SOL packets may not count
+_PAUSE = 0.05  # seconds, longer each time the BMC takes nothing of what is typed
 _SLICE = 0.05  # seconds in which a writer looks whether the reader took its acknowledgement in
 _MOST = 200  # bytes in one packet, whatever the BMC promises
 
@@ -105,9 +106,15 @@ class Stream:
 
     def write(self, data: bytes) -> None:
         with self._writing:
-            while data:
-                chunk = data[: self._size]
-                data = data[self._write(chunk) :]
+            refused = 0
+            while data and refused < _TRIES:
+                taken = self._write(data[: self._size])
+                data = data[taken:]
+                refused = 0 if taken else refused + 1
+                self._listen(_PAUSE * refused)
+        if data:
+            seen, advice = f"it did not take what was typed, {_TRIES} times", "type it again"
+            raise Busy.at(self._bmc.address, "type on its console", seen, advice)
 
     def close(self) -> None:
         with self._lock:
@@ -116,7 +123,7 @@ class Stream:
                     self._bmc.address, "read its console", "it was closed here", "open it again"
                 )
                 self._deactivate()
-            self._session.hang_up()  # says goodbye too, and wakes a reader up by closing its socket
+            self._session.hang_up()  # says goodbye too, and wakes a reader up
 
     def _deactivate(self) -> None:
         """Wait until the BMC has it free for the next one; the end of a session alone may free it late."""
@@ -135,15 +142,20 @@ class Stream:
             with self._lock:
                 self._check()
                 self._send(bytes([self._sent, 0, 0, 0]) + chunk)
-            until = time.monotonic() + _RETRY
-            while time.monotonic() < until:
-                with self._lock:
-                    if self._taken is not None:
-                        return self._taken
-                    self._check()
-                self._wait(_SLICE)
-        seen = f"it did not acknowledge what was typed, {_TRIES} times"
-        raise self._ended(seen)
+            self._listen(_RETRY, acknowledged=True)
+            if self._taken is not None:
+                return self._taken
+        raise self._ended(f"it did not acknowledge what was typed, {_TRIES} times")
+
+    def _listen(self, seconds: float, *, acknowledged: bool = False) -> None:
+        """Take in what comes for so long, or until what was sent is `acknowledged`."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            with self._lock:
+                if acknowledged and self._taken is not None:
+                    return
+                self._check()
+            self._wait(_SLICE)
 
     def _wait(self, seconds: float) -> bool:
         """Wait outside of the lock, take in what came inside of it."""

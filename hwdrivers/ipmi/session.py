@@ -99,7 +99,9 @@ class Session(pyghmi_session.Session):  # type: ignore[misc]
         with pyghmi_session.KEEPALIVE_SESSIONS:
             pyghmi_session.Session.keepalive_sessions.pop(self, None)
         self.socketpool.clear()
-        with contextlib.suppress(AttributeError, OSError):
+        with contextlib.suppress(AttributeError):
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)  # wakes up a thread that waits for a packet
             self.socket.close()
 
     def hang_up(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -130,4 +131,16 @@ def test_a_console_that_cannot_be_opened_asks_no_second_password(fleet: Simulati
             bmc.console.open()
     assert guesses(fleet, where) == 1
     other.close()
+    bmc.close()
+
+
+def test_a_console_of_a_bmc_gone_silent_is_closed_and_its_reader_told(fleet: Simulation, where: str) -> None:
+    bmc = opened(fleet, where)
+    console = bmc.console.open()
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(console.read, 3600)
+        fleet.fault("silent", where)
+        console.close()
+        with pytest.raises(BMCError, match="it was closed here"):
+            reader.result(timeout=20)
     bmc.close()

@@ -305,10 +305,12 @@ def test_endless_refusals_and_floods_end() -> None:
 
 
 class Cable:
-    """Where a console's packets go to; remembers them."""
+    """Where a console's packets go to; remembers them. `acknowledgements`: (status, bytes taken)."""
 
-    def __init__(self) -> None:
+    def __init__(self, acknowledgements: Sequence[tuple[int, int]] = ()) -> None:
         self.sent: list[bytes] = []
+        self.typed = b""
+        self.acknowledgements = list(acknowledgements)
         self.received: Callable[[bytes], None] = lambda _: None
 
     def carry_console(self, received: Callable[[bytes], None]) -> None:
@@ -316,6 +318,10 @@ class Cable:
 
     def send_console(self, payload: bytes) -> None:
         self.sent.append(payload)
+        if payload[0] and self.acknowledgements:  # typed
+            status, taken = self.acknowledgements.pop(0)
+            self.typed += payload[4 : 4 + (taken if status else len(payload))]
+            self.received(bytes([0, payload[0], taken, status]))
 
     def wait(self, seconds: float) -> bool:
         return False
@@ -351,4 +357,32 @@ def test_a_packet_that_comes_again_with_more_is_read_on() -> None:
         cable.received(packet)
     assert console.read(0) == b"abcde"
     assert cable.sent == [b"\x00\x01\x03\x00", b"\x00\x01\x03\x00", b"\x00\x01\x05\x00"]
+    console.close()
+
+
+def test_what_was_taken_in_part_is_typed_on() -> None:
+    nack = 0x40
+    cable = Cable([(nack, 3), (nack, 0), (0, 0), (nack, 5), (0, 0)])
+    console = Stream(LyingBMC(random.Random(0), 0.0), cable, 16, 25.0)  # type: ignore[arg-type]
+    console.write(b"0123456789abcdef0123456789")
+    assert cable.typed == b"0123456789abcdef0123456789"
+    assert [sent[0] for sent in cable.sent] == [1, 2, 3, 4, 5]
+    console.close()
+
+
+def test_a_bmc_that_takes_nothing_is_not_asked_for_ever() -> None:
+    cable = Cable([(0x40, 0)] * 100)
+    console = Stream(LyingBMC(random.Random(0), 0.0), cable, 16, 25.0)  # type: ignore[arg-type]
+    with pytest.raises(Busy, match="it did not take what was typed, 6 times"):
+        console.write(b"reboot")
+    assert len(cable.sent) == 6
+    assert console.read(0) == b""  # it is still open
+    console.close()
+
+
+def test_what_is_typed_while_the_machine_is_off_is_lost_as_on_a_cable() -> None:
+    cable = Cable([(0x60, 0)])
+    console = Stream(LyingBMC(random.Random(0), 0.0), cable, 16, 25.0)  # type: ignore[arg-type]
+    console.write(b"reboot")
+    assert (len(cable.sent), cable.typed) == (1, b"")
     console.close()
