@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Protocol
 
 from hwdrivers.errors import BMCError
@@ -44,12 +44,9 @@ class OpenConsole:
         self._recent = b""
         self._why: str | None = None
         self.closed = threading.Event()
-        self._opened = ExitStack()
-        with ExitStack() as stack:
-            bmc = stack.enter_context(bmcs.open(node))
+        # Its session is its own: the conversation that opened it is given back, lest it grow old unused.
+        with bmcs.open(node) as bmc:
             self._stream: ConsoleStream = offered(bmc.address, Interface.CONSOLE, bmc.console).open()
-            stack.callback(self._stream.close)
-            self._opened = stack.pop_all()
         self._thread = threading.Thread(target=self._read, name=f"console {node.name}", daemon=True)
 
     def join(self, listener: Listener) -> bool:
@@ -90,7 +87,7 @@ class OpenConsole:
             log.exception("a console broke off")
             self._end(f"internal error ({type(error).__name__}); the seed's log has more")
         finally:
-            self._opened.close()
+            self._stream.close()
             self._gone(self)
             self.closed.set()
 
