@@ -8,6 +8,20 @@ from typing import Any
 
 from rich.table import Table
 
+from bootstrap.cli.bmc_columns import (
+    ACCELERATOR,
+    CONTROLLER,
+    DEVICE,
+    DISK,
+    ENCLOSURE,
+    MANAGER,
+    MEMORY,
+    NIC,
+    PROCESSOR,
+    SUPPLY,
+    VOLUME,
+    mib,
+)
 from bootstrap.cli.console import out, text
 
 Part = Mapping[str, Any]
@@ -20,22 +34,22 @@ def show_bmc(document: Part) -> None:
         if len(systems) > 1:
             out.rule(system["address"], align="left")
         _show_system(system)
-    _table("Enclosures", document["enclosures"], _ENCLOSURE)
-    _table("Managers", document["managers"], _MANAGER)
+    _table("Enclosures", document["enclosures"], ENCLOSURE)
+    _table("Managers", document["managers"], MANAGER)
 
 
 def _show_system(system: Part) -> None:
     parts = system["inventory"]
     _pairs(system)
-    _table("Processors", parts["processors"], _PROCESSOR)
-    _table("Accelerators", parts["accelerators"], _ACCELERATOR)
-    _table("Memory", _alike(parts["memory_modules"]), _MEMORY)
-    _table("Disks", parts["disks"], _DISK)
-    _table("Volumes", parts["volumes"], _VOLUME)
-    _table("Storage controllers", parts["controllers"], _CONTROLLER)
-    _table("Network", parts["nics"], _NIC)
-    _table("Other devices", parts["devices"], _DEVICE)
-    _table("Power supplies", parts["power_supplies"], _SUPPLY)
+    _table("Processors", parts["processors"], PROCESSOR)
+    _table("Accelerators", parts["accelerators"], ACCELERATOR)
+    _table("Memory", _alike(parts["memory_modules"]), MEMORY)
+    _table("Disks", parts["disks"], DISK)
+    _table("Volumes", parts["volumes"], VOLUME)
+    _table("Storage controllers", parts["controllers"], CONTROLLER)
+    _table("Network", parts["nics"], NIC)
+    _table("Other devices", parts["devices"], DEVICE)
+    _table("Power supplies", parts["power_supplies"], SUPPLY)
 
 
 def _pairs(system: Part) -> None:
@@ -56,8 +70,8 @@ def _pairs(system: Part) -> None:
         "Power": system["power"],
         "Health": parts["health"],
         "CPU": _words(cpu["model"], cpu["architecture"], cpu["count"] and f"{cpu['count']} threads"),
-        "Memory": _mib(parts["memory_mib"]),
-        "Persistent memory": _mib(parts["persistent_memory_mib"]),
+        "Memory": mib(parts["memory_mib"]),
+        "Persistent memory": mib(parts["persistent_memory_mib"]),
         **abilities(system["abilities"]),
     }
     for name, value in rows.items():
@@ -103,135 +117,3 @@ def _alike(parts: Iterable[Part]) -> list[Part]:
 
 def _words(*words: Any) -> str:
     return ", ".join(str(word) for word in words if word)
-
-
-def _of(name: str) -> Any:
-    return lambda part: part[name]
-
-
-def _mib(mib: int | None) -> str | None:
-    if not mib:
-        return None
-    return f"{mib / 1024:g} GiB" if mib >= 1024 else f"{mib} MiB"
-
-
-def _bytes(size: int | None) -> str | None:
-    """As it is printed on the drive: decimal."""
-    if not size:
-        return None
-    return f"{size / 1e12:.2f} TB" if size >= 1e12 else f"{size / 1e9:.1f} GB"
-
-
-def _mhz(value: float | None) -> str | None:
-    return f"{value:g} MHz" if value else None
-
-
-def _mbps(value: int | None) -> str | None:
-    if not value:
-        return None
-    return f"{value / 1000:g} Gbit/s" if value >= 1000 else f"{value} Mbit/s"
-
-
-def _link(nic: Part) -> str | None:
-    return {True: "up", False: "down"}.get(nic["has_carrier"])
-
-
-def _drive(part: Part) -> str:
-    return _words(part["protocol"], {True: "HDD", False: "SSD"}.get(part["rotational"]))
-
-
-_WHAT = {"VENDOR": _of("vendor"), "MODEL": _of("model")}
-_WHICH = {"PART": _of("part_number"), "SERIAL": _of("serial"), "FIRMWARE": _of("firmware")}
-_HEALTH = {"HEALTH": _of("health")}
-_PROCESSOR = {
-    "NAME": _of("name"),
-    **_WHAT,
-    "CORES": _of("cores"),
-    "THREADS": _of("threads"),
-    "MAX": lambda part: _mhz(part["frequency_mhz"]),
-    "SERIAL": _of("serial"),
-    **_HEALTH,
-}
-_ACCELERATOR = {
-    "NAME": _of("name"),
-    "KIND": _of("kind"),
-    **_WHAT,
-    "MEMORY": lambda part: _mib(part["memory_mib"]),
-    **_WHICH,
-    **_HEALTH,
-}
-_MEMORY = {
-    "COUNT": _of("count"),
-    "SIZE": lambda part: _mib(part["size_mib"]),
-    "KIND": _of("kind"),
-    "PERSISTENT": lambda part: _mib(part["persistent_mib"]),
-    "SPEED": lambda part: _mhz(part["speed_mhz"]),
-    "VENDOR": _of("vendor"),
-    "PART": _of("part_number"),
-    **_HEALTH,
-}
-_DISK = {
-    "NAME": _of("name"),
-    "SIZE": lambda part: _bytes(part["size_bytes"]),
-    "KIND": _drive,
-    **_WHAT,
-    "SERIAL": _of("serial"),
-    "WWN": _of("wwn"),
-    "FIRMWARE": _of("firmware"),
-    **_HEALTH,
-}
-_VOLUME = {
-    "NAME": _of("name"),
-    "LEVEL": _of("level"),
-    "SIZE": lambda part: _bytes(part["size_bytes"]),
-    "CONTROLLER": _of("controller"),
-    "DISKS": lambda part: ", ".join(part["disks"]),
-    **_HEALTH,
-}
-_CONTROLLER = {
-    "NAME": _of("name"),
-    **_WHAT,
-    "PROTOCOLS": lambda part: ", ".join(part["protocols"]),
-    "SERIAL": _of("serial"),
-    "FIRMWARE": _of("firmware"),
-    **_HEALTH,
-}
-_NIC = {
-    "NAME": _of("name"),
-    "MAC": lambda part: part["mac"] or part["wwn"],
-    "KIND": _of("kind"),
-    "LINK": _link,
-    "SPEED": lambda part: _mbps(part["speed_mbps"]),
-    "ADAPTER": _of("adapter"),
-    "VENDOR": _of("vendor"),
-    "MODEL": _of("product"),
-    **_HEALTH,
-}
-_DEVICE = {"NAME": _of("name"), "KIND": _of("kind"), **_WHAT, **_WHICH, **_HEALTH}
-_SUPPLY = {
-    "NAME": _of("name"),
-    **_WHAT,
-    "CAPACITY": lambda part: part["capacity_watts"] and f"{part['capacity_watts']:g} W",
-    **_WHICH,
-    **_HEALTH,
-}
-_ENCLOSURE = {
-    "NAME": _of("name"),
-    "KIND": _of("kind"),
-    **_WHAT,
-    "PART": _of("part_number"),
-    "SERIAL": _of("serial"),
-    "ASSET TAG": _of("asset_tag"),
-    **_HEALTH,
-}
-_MANAGER = {
-    "NAME": _of("name"),
-    "KIND": _of("kind"),
-    "MODEL": _of("model"),
-    "FIRMWARE": _of("firmware"),
-    "MAC": _of("mac"),
-    "IPV4": _of("ipv4"),
-    "IPV6": _of("ipv6"),
-    "HOST NAME": _of("hostname"),
-    **_HEALTH,
-}

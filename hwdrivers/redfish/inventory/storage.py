@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hwdrivers.inventory import Controller, Disk, Volume
-from hwdrivers.redfish.inventory.found import Found, keys_of, merged, own, serial_keys
+from hwdrivers.redfish.inventory.drives import is_there, read_drive, read_simple_storage
+from hwdrivers.redfish.inventory.found import Found, keys_of, merged, own
 from hwdrivers.redfish.inventory.resource import Resource, labelled
 from hwdrivers.redfish.inventory.smart_storage import read_smart_storage
-from hwdrivers.redfish.inventory.values import drive_bytes, wwn
+from hwdrivers.redfish.inventory.values import drive_bytes
 
 # RAIDType; VolumeType is what services before Volume 1.3.1 have.
 _LEVELS = {
@@ -18,9 +18,6 @@ _LEVELS = {
     **{"RAID60": "6+0", "RAID01": "0+1", "None": "JBOD", "RawDevice": "JBOD", "NonRedundant": "0"},
     **{"Mirrored": "1", "StripedWithParity": "5", "SpannedMirrors": "1+0", "SpannedStripesWithParity": "5+0"},
 }
-
-# AMI's BMCs list their own virtual drives among the disks of the machine, iDRAC 7 and 8 the backplanes.
-_NO_DISK = re.compile(r"virtual (cd|dvd|hdisk|floppy|media|usb)|backplane", re.I)
 
 
 @dataclass(frozen=True)
@@ -41,13 +38,17 @@ def read_storage(system: Resource, chassis: Iterable[Resource]) -> Storage:
     names = {item.path: name for name, item in labelled(list(drives.values()))}
     behind = {path: subsystem for subsystem in subsystems for path in subsystem.paths("Drives")}
     smart = read_smart_storage(system)
-    told = [_drive(names[path], item, behind.get(path)) for path, item in drives.items() if _is_there(item)]
+    told = [
+        read_drive(names[path], item, behind.get(path), _spoken(behind.get(path)))
+        for path, item in drives.items()
+        if is_there(item)
+    ]
     known = merged([*told, *smart.disks])
     controllers = merged([c for s in subsystems for c in _controllers(s)] + list(smart.controllers))
     return Storage(
         # An NVMe drive is its own controller, and told as both by iLO 5.
         controllers=[c for c in controllers if not any(c.keys & disk.keys for disk in known)],
-        disks=[*known, *_unlisted(system, known)],
+        disks=[*known, *read_simple_storage(system, known)],
         volumes=[v for s in subsystems for v in _volumes(s, names)] or smart.volumes,
     )
 
@@ -58,77 +59,8 @@ def _subsystems(system: Resource, chassis: Iterable[Resource]) -> list[Resource]
     return [item for item in found.values() if item.present]
 
 
-def _drive(name: str, item: Resource, subsystem: Resource | None) -> Found[Disk]:
-    disk = _disk(name, item, subsystem.id if subsystem is not None else None)
-    if disk.protocol is None and subsystem is not None:
-        # Supermicro X13 tells the protocol of the controller only.
-        spoken = {p for c in _controllers(subsystem) for p in c.part.protocols}
-        disk = replace(disk, protocol=spoken.pop() if len(spoken) == 1 else None)
-    if disk.rotational is None and disk.protocol == "NVMe":
-        disk = replace(disk, rotational=False)
-    return Found(disk, _disk_keys(item), own(item))
-
-
-def _is_there(item: Resource) -> bool:
-    """An empty bay is Absent, or tells nothing at all (iLO 5: UnavailableOffline)."""
-    kind = item.value("@odata.type")  # iDRAC 9 lists a backplane among the drives of the chassis
-    if isinstance(kind, str) and kind.startswith("#Chassis."):
-        return False
-    if any(_NO_DISK.search(item.text(name) or "") for name in ("Model", "Name")):
-        return False
-    told = item.number("CapacityBytes") or item.first("SerialNumber", "Model")
-    return item.present and bool(told or item.value("Status", "State") == "Enabled")
-
-
-def _disk(name: str, item: Resource, controller: str | None) -> Disk:
-    return Disk(
-        name=name,
-        size_bytes=drive_bytes(item.value("CapacityBytes")),
-        serial=item.text("SerialNumber"),
-        wwn=_wwn(item),
-        model=item.text("Model"),
-        vendor=_vendor(item),
-        rotational=_rotational(item),
-        protocol=_protocol(item),
-        part_number=item.text("PartNumber"),
-        firmware=item.first("FirmwareVersion", "Revision"),
-        controller=controller,
-        health=item.health,
-    )
-
-
-def _vendor(item: Resource) -> str | None:
-    """SATA drives behind a SAS controller tell "ATA" (SAT-3), which is nobody."""
-    told = item.text("Manufacturer")
-    return None if told == "ATA" else told
-
-
-def _disk_keys(item: Resource) -> frozenset[str]:
-    links = [item.paths("Links", name) for name in ("PCIeFunctions", "PCIeDevice", "PCIeDevices")]
-    name = _wwn(item)
-    return keys_of(item, *links) | ({name} if name else set())
-
-
-def _wwn(item: Resource) -> str | None:
-    identifiers = item.links("Identifiers")
-    names = [wwn(i.value("DurableNameFormat"), i.value("DurableName")) for i in identifiers]
-    return next(filter(None, names), None)
-
-
-def _rotational(item: Resource) -> bool | None:
-    kinds = {"HDD": True, "SMR": True, "SSD": False}
-    kind = item.value("MediaType")
-    if isinstance(kind, str) and kind in kinds:
-        return kinds[kind]
-    if item.number("RotationSpeedRPM"):
-        return True
-    return False if item.value("RotationSpeedRPM") == 0 else None
-
-
-def _protocol(item: Resource) -> str | None:
-    # iDRAC 8 and 9 call the protocol of NVMe drives PCIe.
-    told = item.text("Protocol")
-    return "NVMe" if told in ("PCIe", "NVMe") else told
+def _spoken(subsystem: Resource | None) -> set[str]:
+    return {p for c in _controllers(subsystem) for p in c.part.protocols} if subsystem is not None else set()
 
 
 def _controllers(subsystem: Resource) -> Iterator[Found[Controller]]:
@@ -181,36 +113,3 @@ def _volume(name: str, item: Resource, controller: str, disks: list[str]) -> Vol
         disks=tuple(disks),
         health=item.health,
     )
-
-
-def _unlisted(system: Resource, known: Sequence[Found[Disk]]) -> list[Found[Disk]]:
-    """Devices of SimpleStorage that are no drive of Storage: it tells the same ones with less detail.
-
-    Without a size it is no disk where there are others: iDRAC 9 lists the backplane, Supermicro its bays.
-    """
-    left = [disk.part for disk in known]
-    news = []
-    for item in [d for simple in system.members("SimpleStorage") for d in simple.links("Devices")]:
-        disk = _disk(item.text("Name") or item.id, item, None)
-        same = next((other for other in left if _is_same(other, disk)), None)
-        if same is not None:
-            left.remove(same)
-        elif _is_there(item) and (disk.size_bytes or not known):
-            news.append(Found(_by_name(disk), serial_keys(item)))
-    return news
-
-
-def _by_name(disk: Disk) -> Disk:
-    """SimpleStorage has neither protocol nor medium; names tell: "NVMe_Device0", "Solid State Disk 0:1:1"."""
-    name = disk.name.lower()
-    protocol = disk.protocol or ("NVMe" if "nvme" in name or "pcie ssd" in name else None)
-    solid = protocol == "NVMe" or "solid state" in name
-    return replace(disk, protocol=protocol, rotational=False if solid else disk.rotational)
-
-
-def _is_same(disk: Disk, device: Disk) -> bool:
-    if device.serial and disk.serial:
-        return device.serial == disk.serial
-    if device.name == disk.name:
-        return True
-    return (device.model, device.size_bytes) == (disk.model, disk.size_bytes)
