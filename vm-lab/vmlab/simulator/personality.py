@@ -87,11 +87,11 @@ def own_uuid(recorded: str, machine: Machine) -> str:
 
 
 def own_mac(recorded: str, machine: Machine) -> str:
-    """The vendor's part stays; NICs of one machine stay apart by their last bits."""
+    """The vendor's part stays, and the last byte, which tells the NICs of one machine apart."""
     if len(recorded) != 17:
         return recorded
-    number = (machine.number << 3 ^ int(recorded[-2:], 16)) & 0xFFFFFF
-    return recorded[:8] + "".join(f"{recorded[2]}{part:02X}" for part in number.to_bytes(3, "big"))
+    high, low = divmod(machine.number & 0xFFFF, 256)
+    return f"{recorded[:9]}{high:02X}{recorded[2]}{low:02X}{recorded[-3:]}"
 
 
 def load(name: str) -> Personality:

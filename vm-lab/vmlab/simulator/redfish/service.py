@@ -19,7 +19,7 @@ from vmlab.simulator.redfish.asked import Asked
 from vmlab.simulator.redfish.documents import Documents, dumps
 
 ROOT = "/redfish/v1"
-SESSIONS = f"{ROOT}/SessionService/Sessions"
+_SESSIONS = f"{ROOT}/SessionService/Sessions"
 # DSP0266 section 13.2.1: what strangers may read.
 _OPEN = {"/redfish", ROOT, f"{ROOT}/odata", f"{ROOT}/$metadata"}
 
@@ -37,6 +37,11 @@ class Service:
     def __init__(self, fleet: Fleet, personality: Personality) -> None:
         self._fleet = fleet
         self._documents = Documents(personality)
+        # iDRAC 7 and 8 have them at /redfish/v1/Sessions.
+        root = personality.redfish.get(ROOT, {})
+        self._sessions = str(
+            (root.get("Links") or {}).get("Sessions", {}).get("@odata.id", _SESSIONS)
+        ).rstrip("/")
         self._limit = fleet.settings.redfish_sessions
         self._timeout = fleet.settings.redfish_timeout
 
@@ -49,7 +54,7 @@ class Service:
             return error(503, "ServiceTemporarilyUnavailable", text, Retry_After=f"{busy.value:g}")
         path = target.partition("?")[0].rstrip("/")
         asked = Asked(machine, path, self._fleet.now(), self._documents)
-        if method == "POST" and path in (SESSIONS, f"{SESSIONS}/Members"):
+        if method == "POST" and path in (self._sessions, f"{self._sessions}/Members"):
             return self._log_in(asked, body)
         if path not in _OPEN or method not in ("GET", "HEAD"):
             refused = self._refusal(machine, headers, asked.now)
@@ -104,7 +109,9 @@ class Service:
         sessions[token] = session
         machine.count_sessions()
         return Answer(
-            201, dumps(_session(session)), {"X-Auth-Token": token, "Location": f"{SESSIONS}/{session.id}"}
+            201,
+            dumps(self._session(session)),
+            {"X-Auth-Token": token, "Location": f"{self._sessions}/{session.id}"},
         )
 
     # --- what is asked
@@ -113,8 +120,8 @@ class Service:
         path = asked.path
         if path == "/redfish":
             return Answer(200, dumps({"v1": f"{ROOT}/"}))
-        if path.startswith(SESSIONS):
-            return self._sessions(asked)
+        if path.startswith(self._sessions):
+            return self._get_sessions(asked)
         if path.startswith(accounts.PATH):
             return accounts.get(asked)
         if path.startswith(tasks.PATH):
@@ -124,15 +131,19 @@ class Service:
             return error(self._documents.statuses[path], "GeneralError", "As recorded.")
         return Answer(200, body) if body is not None else not_found(path)
 
-    def _sessions(self, asked: Asked) -> Answer:
+    def _get_sessions(self, asked: Asked) -> Answer:
         sessions = asked.machine.redfish_sessions.values()
-        if asked.path == SESSIONS:
-            return Answer(200, dumps(collection(SESSIONS, "Session", [one.id for one in sessions])))
-        found = next((one for one in sessions if asked.path == f"{SESSIONS}/{one.id}"), None)
-        return Answer(200, dumps(_session(found))) if found else not_found(asked.path)
+        if asked.path == self._sessions:
+            return Answer(200, dumps(collection(self._sessions, "Session", [one.id for one in sessions])))
+        found = next((one for one in sessions if asked.path == f"{self._sessions}/{one.id}"), None)
+        return Answer(200, dumps(self._session(found))) if found else not_found(asked.path)
+
+    def _session(self, session: Session) -> dict[str, Any]:
+        told = {"@odata.id": f"{self._sessions}/{session.id}", "@odata.type": "#Session.v1_7_1.Session"}
+        return {**told, "Id": session.id, "Name": "Session", "UserName": session.user, "Password": None}
 
     def _change(self, asked: Asked, method: str, body: bytes) -> Answer:
-        if method == "DELETE" and asked.path.startswith(f"{SESSIONS}/"):
+        if method == "DELETE" and asked.path.startswith(f"{self._sessions}/"):
             return self._log_out(asked)
         told = _object(body or b"{}")
         if told is None:
@@ -145,15 +156,10 @@ class Service:
 
     def _log_out(self, asked: Asked) -> Answer:
         for token, session in asked.machine.redfish_sessions.items():
-            if asked.path == f"{SESSIONS}/{session.id}":
+            if asked.path == f"{self._sessions}/{session.id}":
                 del asked.machine.redfish_sessions[token]
                 return Answer(204)
         return not_found(asked.path)
-
-
-def _session(session: Session) -> dict[str, Any]:
-    told = {"@odata.id": f"{SESSIONS}/{session.id}", "@odata.type": "#Session.v1_7_1.Session"}
-    return {**told, "Id": session.id, "Name": "Session", "UserName": session.user, "Password": None}
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
