@@ -40,8 +40,8 @@ _MODE_NAMES = {mode: name for name, mode in MODES.items()}
 _MOVED = "OperationSupportedInFutureStateURI"
 
 
-def read_device(document: Document) -> BootDevice | None:
-    boot = section(document, "Boot")
+def read_device(system: System) -> BootDevice | None:
+    _, _, boot = _boot(system)
     target = boot.get(_TARGET)
     if boot.get(_ENABLED) == "Disabled" or not isinstance(target, str):
         return None
@@ -54,8 +54,7 @@ def read_mode(document: Document) -> BootMode | None:
 
 
 def set_device(system: System, device: BootDevice, mode: BootMode | None) -> None:
-    document = system.document()
-    path, boot = _where(system, document)
+    settings, future, boot = _boot(system)
     body: Document = {_TARGET: _target(system, boot, device, mode)}
     enabled = _enabled(boot, _TARGETS[device][1])
     if Quirk.SEND_BOOT_ENABLED in system.quirks or boot.get(_ENABLED) != enabled:
@@ -63,16 +62,20 @@ def set_device(system: System, device: BootDevice, mode: BootMode | None) -> Non
     always = Quirk.SEND_BOOT_MODE in system.quirks and isinstance(boot.get(_MODE), str)
     if always or (mode is not None and boot.get(_MODE) != _MODE_NAMES[mode]):
         body[_MODE] = _MODE_NAMES[mode] if mode else boot[_MODE]
-    _send(system, path, body)
+    later = {name: value for name, value in body.items() if name in future or _TARGET in future}
+    now = {name: value for name, value in body.items() if name not in later}
+    for path, part in ((settings, later), (system.path, now)):
+        if part:
+            _send(system, path, part)
 
 
-def _where(system: System, document: Document) -> tuple[str, Document]:
-    """The resource that takes the boot settings: the system, or its settings object where that has them."""
-    settings = link(document, "@Redfish.Settings", "SettingsObject")
-    future = section(system.get(settings), "Boot")
-    if settings is not None and _TARGET in future:
-        return settings, {**section(document, "Boot"), **future}
-    return system.path, section(document, "Boot")
+def _boot(system: System) -> tuple[str, Document, Document]:
+    """The settings object and what it takes (AMI: all; iDRAC 10: the mode only), and both sections as one."""
+    document = system.document()
+    settings = link(document, "@Redfish.Settings", "SettingsObject") or system.path
+    future = section(system.get(settings), "Boot") if settings != system.path else {}
+    told = {name: value for name, value in future.items() if value is not None}
+    return settings, future, {**section(document, "Boot"), **told}
 
 
 def _target(system: System, boot: Document, device: BootDevice, mode: BootMode | None) -> str:

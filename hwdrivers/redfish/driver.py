@@ -118,7 +118,7 @@ class Redfish(Offers):
 
     def boot_device(self) -> BootDevice | None:
         with self._system.talking("read the boot device"):
-            return boot.read_device(self._system.document())
+            return boot.read_device(self._system)
 
     def boot_mode(self) -> BootMode | None:
         """The firmware that runs, where the BMC tells (Boot.BootSourceOverrideMode)."""

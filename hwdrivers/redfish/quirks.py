@@ -115,6 +115,13 @@ ROWS = (
         value="OperationSupportedInFutureStateURI",
     ),
     Row(
+        Quirk.EXPECTED,
+        "dell",
+        "",
+        "iDRAC takes the mode in the settings object, and the boot device in the system itself",
+        _SUSHY + "tests/unit/json_samples/settings-body-bootsourceoverridemode-only.json",
+    ),
+    Row(
         Quirk.MEDIA_IS_USB,
         "supermicro",
         "",

@@ -465,6 +465,18 @@ def test_boot_settings_that_moved_to_a_settings_object() -> None:
         bmc = Redfish(endpoint(peer.address))
         bmc.set_boot_device(BootDevice.DISK)
         assert peer.state()["boot"]["BootSourceOverrideTarget"] == "Hdd"
+        assert bmc.boot_device() is BootDevice.DISK
+        bmc.close()
+    more = {
+        DELL: {"Boot": {"BootSourceOverrideMode": "Legacy"}, "@Redfish.Settings": future},
+        f"{DELL}/Settings": {"Boot": {"BootSourceOverrideMode": None}},
+    }
+    with tree_peer("dell-r820", more=more, faults=("etags",)) as peer:
+        bmc = Redfish(endpoint(peer.address))
+        bmc.set_boot_device(BootDevice.PXE, BootMode.UEFI)
+        settings, now = (body["Boot"] for body in peer.state()["bodies"])
+        assert settings == {"BootSourceOverrideMode": "UEFI"}
+        assert now == {"BootSourceOverrideTarget": "Pxe", "BootSourceOverrideEnabled": "Once"}
         bmc.close()
 
 
