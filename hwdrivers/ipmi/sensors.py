@@ -68,7 +68,7 @@ def _told(entry: Entry, reading: bytes | None) -> Sensor:
     return Sensor(
         name=entry.sensor_name,
         kind=entry.sensor_type,
-        value=_rounded(seen.value) if analog else None,
+        value=_converted(entry, reading[0]) if analog else None,
         unit=_unit(entry) if analog or low is not None or high is not None else None,
         state=None
         if seen.unavailable
@@ -82,12 +82,13 @@ def _told(entry: Entry, reading: bytes | None) -> Sensor:
 def _threshold(entry: Entry, byte: int, bit: int) -> float | None:
     if entry.rectype != 1 or not entry.has_thresholds or not entry.raw[18] & 1 << bit:
         return None
-    raw = entry.raw[byte]
+    return _converted(entry, entry.raw[byte])
+
+
+def _converted(entry: Entry, raw: int) -> float:
+    """By the sensor's formula; pyghmi gives the middle of the tolerance, which is another value for 1/x."""
     signed = {1: ones_complement, 2: twos_complement}.get(entry.numeric_format)
-    return _rounded(entry.decode_value(None, signed(raw, 8) if signed else raw))
-
-
-def _rounded(value: float) -> float:
+    value = entry.decode_value(None, signed(raw, 8) if signed else raw)
     return float(f"{value:.6g}")  # 8 bits times a factor of 10 have no more digits
 
 

@@ -2,7 +2,8 @@
 
 Prints its port, then answers every line on standard input with its state as JSON; ends with standard input.
 `argv`: a JSON object {password, identity: bool, faults: [names],
-codes: {"netfn.command": completion code}, answers: {"netfn.command": data}}.
+codes: {"netfn.command": completion code}, answers: {"netfn.command" or
+"netfn.command:hex of what is asked": data}}.
 """
 
 from __future__ import annotations
@@ -92,7 +93,10 @@ class Peer(bmc.Bmc):
         code = WISHES["codes"].get(f"{request['netfn']}.{request['command']}")
         if code is not None:
             return session.send_ipmi_response(code=code)
-        answer = WISHES["answers"].get(f"{request['netfn']}.{request['command']}")
+        asked = f"{request['netfn']}.{request['command']}"
+        answer = WISHES["answers"].get(
+            f"{asked}:{bytes(request['data']).hex()}", WISHES["answers"].get(asked)
+        )
         if answer is not None:
             return session.send_ipmi_response(data=answer)
         return super().handle_raw_request(request, session)

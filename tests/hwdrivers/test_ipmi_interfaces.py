@@ -93,6 +93,24 @@ def test_inventory_has_each_fru_device_in_its_place(bmc: IPMI) -> None:
     )
 
 
+def test_the_bmcs_own_network_with_vlan_and_ipv6() -> None:
+    local, far = bytes.fromhex("fe80" + "00" * 13 + "07"), bytes.fromhex("20010db8" + "00" * 11 + "07")
+    parameters = {
+        "05": bytes.fromhex("525400abcdef"),
+        "14": (0x8000 | 100).to_bytes(2, "little"),
+        "38": bytes([0, 0]) + far + bytes([64, 1]),  # a static address that is not in use
+        "3b00": bytes([0, 0]) + local + bytes([64, 0]),
+        "3b01": bytes([1, 0]) + far + bytes([64, 0]),
+    }
+    answers = {f"12.2:01{key:0<4}00": [0x11, *value] for key, value in parameters.items()}
+    with ipmi_peer(answers=answers) as peer:
+        bmc = IPMI(endpoint(peer.address))
+        (manager,) = bmc.inventory().managers
+        assert (manager.mac, manager.vlan, manager.ipv6) == ("52:54:00:ab:cd:ef", 100, "2001:db8::7")
+        assert (manager.ipv4, manager.gateway) == (None, None)
+        bmc.close()
+
+
 @needs_ipmi_sim
 def test_sensors_in_their_units_with_thresholds_and_states_in_words(bmc: IPMI) -> None:
     assert bmc.sensors.read() == (
