@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from live_seed import LiveSeed, fake, serving
 from typer.testing import CliRunner, Result
 
 from bootstrap.cli import app
+from hwdrivers.fake import Fault
 
 sys.path.append(str(Path(__file__).parents[1] / "hwdrivers"))
 from documents import CHASSIS, ROOT, SYSTEM, collection, link, links, service
@@ -200,6 +202,20 @@ def test_the_seeds_own_log_in_by_its_name(tmp_path: Path) -> None:
         missing = run(peer.address, "--credentials", "rack2", config=str(config))
     assert document["inventory"]["memory_mib"] == 65536
     assert missing.exit_code == 1 and "there are: rack1" in missing.stderr
+
+
+def test_a_seed_that_runs_asks_over_the_conversation_that_it_has(tmp_path: Path) -> None:
+    bmcs = [fake("redfish://192.0.2.1", 1), fake("ipmi://192.0.2.2", 2)]
+    live = LiveSeed(tmp_path, *bmcs)
+    bmcs[1].faults.add(Fault.TIME_OUT)
+    with serving(live.seed, live.config):
+        log_in = {"config": str(live.config)}
+        documents = [shown("redfish://192.0.2.1", "--credentials", "rack", **log_in) for _ in range(2)]
+        silent = run("ipmi://192.0.2.2", "--credentials", "rack", **log_in)
+    assert [document["identity"]["serial"] for document in documents] == ["SERIAL-1"] * 2
+    assert bmcs[0].logins == ["admin"]
+    assert (silent.exit_code, silent.stdout) == (1, "")
+    assert "no answer; check the cable" in silent.stderr
 
 
 @pytest.mark.parametrize(
