@@ -43,6 +43,10 @@ class Breaker:
         self._trying_until = now + _TRIAL
         return True
 
+    def leave(self) -> None:
+        """Whoever entered learnt nothing: another one may try."""
+        self._trying_until = 0.0
+
     def stays(self, now: float) -> bool:
         """Whether a caller that was let in may go on asking."""
         return self.until is None or now >= self.until

@@ -122,7 +122,15 @@ class Conduct:
         except BMCError as error:
             self.failed(error)
             raise
+        except BaseException:
+            self.leave()
+            raise
         self.went_well(counted=self.answers != answers)
+
+    def leave(self) -> None:
+        """Nothing was learnt of it: somebody was not listening any more, or has a bug."""
+        with self._lock:
+            self.breaker.leave()
 
     def went_well(self, *, counted: bool = False) -> None:
         """`counted`: its driver obeys a pace, and has told of each answer."""

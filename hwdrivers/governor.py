@@ -236,6 +236,8 @@ class Governor:
             conduct.failed(said)
             if isinstance(said, LogInRefused):
                 self._refused(endpoint, conduct)
+        else:
+            conduct.leave()
         self._release(conduct)
 
     # -- what is known -------------------------------------------------------------------------------

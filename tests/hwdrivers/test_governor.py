@@ -45,8 +45,10 @@ class Door(FakeBMC):
         self.asked = 0
         self._counting = threading.Lock()
         self.when_asked: Callable[[], object] = lambda: None
+        self.when_login: Callable[[], object] = lambda: None
 
     def connect(self, endpoint: Endpoint) -> FakeBMC:
+        self.when_login()
         super().connect(endpoint)
         with self._counting:
             self.sessions += 1
@@ -410,6 +412,21 @@ def test_a_sweep_that_nobody_listens_to_gives_back_whom_it_had() -> None:
     next(iter(answers))
     answers.close()  # type: ignore[attr-defined]
     assert len(site.sweep()) == 50
+
+
+def test_a_driver_that_breaks_keeps_nobody_else_from_trying_who_was_left_alone(site: Site) -> None:
+    silence(site)
+    site.bmc.faults.clear()
+    site.clock.sleep(5)
+
+    def break_down() -> None:
+        raise ValueError("a bug")
+
+    site.bmc.when_login = break_down
+    with pytest.raises(ValueError, match="a bug"):
+        site.ask()
+    site.bmc.when_login = lambda: None
+    assert site.ask() is PowerState.OFF
 
 
 def test_two_systems_of_one_service_are_asked_one_after_the_other() -> None:
