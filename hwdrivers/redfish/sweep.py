@@ -14,7 +14,7 @@ import os
 import resource
 import ssl
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,7 +35,7 @@ from hwdrivers.redfish.errors import translated
 Answered = Callable[[Endpoint, "PowerState | BMCError"], None]
 
 # Seconds. iDRAC 8 has been seen to think for 20 s; a BMC in the same building connects in milliseconds.
-_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=5, sock_read=30)
+_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 # Connections stay open from one sweep to the next, as far as the BMC lets them.
 _KEPT_SECONDS = 90.0
 _MOST_BYTES = 1 << 20  # of a document; a system's own has some 10 KB
@@ -258,8 +258,7 @@ class RedfishSweep:
         async with self._http.request(
             method, url, headers=headers, ssl=tls, allow_redirects=False, **more
         ) as response:
-            body = b"".join([chunk async for chunk in _bounded(response)])
-            return _Reply(response.status, response.headers, body)
+            return _Reply(response.status, response.headers, await _body(response))
 
     def _document(self, service: _Service, endpoint: Endpoint, action: str, reply: _Reply) -> Document:
         """The JSON object in an answer, or its refusal in the driver's words."""
@@ -315,13 +314,16 @@ def _basic(login: Credentials) -> str:
     return "Basic " + b64encode(f"{login.username}:{login.password.reveal()}".encode()).decode()
 
 
-async def _bounded(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    size = 0
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """All of it; ValueError where that is too much."""
+    if (response.content_length or _MOST_BYTES + 1) <= _MOST_BYTES:
+        return await response.read()
+    body = b""
     async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > _MOST_BYTES:
+        body += chunk
+        if len(body) > _MOST_BYTES:
             raise ValueError(f"more than {_MOST_BYTES} bytes")
-        yield chunk
+    return body
 
 
 @contextlib.contextmanager
