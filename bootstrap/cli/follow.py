@@ -65,6 +65,7 @@ class _Watcher:
         self._nodes = {run["node"] for run in runs}
         self._names = names
         self._said: dict[str, str] = {}
+        self._outcomes: dict[int, str] = {}
         self._newest = since
         self._out = to
         self._sleep = sleep
@@ -91,6 +92,8 @@ class _Watcher:
             if event["node"] in self._nodes:
                 touched.add(event["node"])
                 self._said[event["node"]] = event["message"]
+                if event["kind"] == "step.complete":
+                    self._outcomes[event["run"]] = event["message"].partition(": ")[2]
                 if not self._out.is_terminal:
                     self._line(event["at"], event["node"], event["message"])
         for run_id, run in self._runs.items():
@@ -124,8 +127,14 @@ class _Watcher:
         self._out.print(
             f"{self._names[run['node']]}: {run['verb']} {run['state']} in {_seconds(run):.0f} s", style=style
         )
-        if run["state"] != "done" and run["reason"]:
-            self._out.print(f"  {run['reason']}", markup=False, soft_wrap=True)
+        reason = run["reason"] if run["state"] != "done" else self._outcome(run)
+        if reason:
+            self._out.print(f"  {reason}", markup=False, soft_wrap=True)
+
+    def _outcome(self, run: dict[str, Any]) -> str | None:
+        """What a run of one step says of itself, where its events have not been printed line by line."""
+        one = self._out.is_terminal and len(run["steps"]) == 1
+        return self._outcomes.get(run["id"]) if one else None
 
 
 def _standing_still(run: dict[str, Any], name: str) -> str:

@@ -74,7 +74,7 @@ def _watch(api: Client, place: str) -> None:
     if "failed" in first:
         raise CommandError(first["failed"])
     of_run = f"; run {first['run']} is under way, and reads along" if first["run"] else ""
-    err.print(f"The console of {first['open']} is open{of_run}. {HOW_TO_END}.", markup=False)
+    err.print(f"The console of {first['open']} is open{of_run}. {HOW_TO_END}.", markup=False, soft_wrap=True)
 
     def typed(data: bytes) -> None:
         api.post(f"{place}/typed", {"data": base64.b64encode(data).decode()})
