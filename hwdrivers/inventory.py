@@ -23,6 +23,8 @@ class CPU:
     count: int | None = None
     model: str | None = None
     frequency_mhz: float | None = None
+    sockets: int | None = None
+    cores: int | None = None
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def _pairs(system: Part) -> None:
         "Host name": parts["hostname"],
         "Power": system["power"],
         "Health": parts["health"],
-        "CPU": _words(cpu["model"], cpu["architecture"], cpu["count"] and f"{cpu['count']} threads"),
+        "CPU": _words(cpu["model"], cpu["architecture"], *_counts(cpu)),
         "Memory": mib(parts["memory_mib"]),
         "Persistent memory": mib(parts["persistent_memory_mib"]),
         **abilities(system["abilities"]),
@@ -113,6 +113,11 @@ def _alike(parts: Iterable[Part]) -> list[Part]:
     """Modules that differ in their name and serial number only, counted."""
     counted = Counter(tuple((k, v) for k, v in part.items() if k not in ("name", "serial")) for part in parts)
     return [{**dict(kind), "count": count} for kind, count in counted.items()]
+
+
+def _counts(cpu: Part) -> list[str]:
+    told = (("sockets", cpu["sockets"]), ("cores", cpu["cores"]), ("threads", cpu["count"]))
+    return [f"{count} {name}" for name, count in told if count]
 
 
 def _words(*words: Any) -> str:

@@ -33,7 +33,7 @@ def recorded(name: str, system: str) -> tuple[Inventory, list[str]]:
 def test_dell_r820_whose_memory_is_converted_once_too_often_and_half_of_which_is_404() -> None:
     found, _ = recorded("dell-r820.json", "System.Embedded.1")
     assert found.memory_mib == 512 * 1024  # told as 476.837376 GiB: 512 taken for GB
-    assert found.cpu == CPU("x86_64", 64, "Intel(R) Xeon(R) CPU E5-4650 0 @ 2.70GHz", None)
+    assert found.cpu == CPU("x86_64", 64, "Intel(R) Xeon(R) CPU E5-4650 0 @ 2.70GHz", None, sockets=4)
     assert (found.serial, found.sku, found.boot_mode) == ("CN747514CF0014", "G2XBKY1", BootMode.UEFI)
     assert found.disks[2] == Disk(
         "Physical Disk 0:1:2",
@@ -68,7 +68,7 @@ def test_dell_r820_whose_memory_is_converted_once_too_often_and_half_of_which_is
 def test_supermicro_x10_with_a_blank_serial_and_nothing_in_simple_storage() -> None:
     found, _ = recorded("supermicro-x10.json", "1")
     assert (found.vendor, found.serial, found.sku, found.memory_mib) == ("Supermicro", None, None, 65536)
-    assert found.cpu == CPU("x86_64", 16, "Intel(R) Xeon(R) CPU D-1541 @ 2.10GHz", 4000.0)
+    assert found.cpu == CPU("x86_64", 16, "Intel(R) Xeon(R) CPU D-1541 @ 2.10GHz", 4000.0, 1, 8)
     assert [module.name for module in found.memory_modules] == ["DIMMA1", "DIMMA2", "DIMMB1", "DIMMB2"]
     assert found.memory_modules[0] == MemoryModule(
         "DIMMA1", 16384, "DDR4", None, 2133, "Micron", "36ASF2G72PZ-2G1B1", "16E1FD76", "OK"
@@ -85,7 +85,7 @@ def test_supermicro_x10_with_a_blank_serial_and_nothing_in_simple_storage() -> N
 
 def test_dmtf_rackmount_with_an_fpga_an_empty_socket_and_an_empty_power_bay() -> None:
     found, asked = recorded("dmtf-rackmount1.json", "437XR1138R2")
-    assert found.cpu == CPU("x86_64", 16, "Multi-Core Intel(R) Xeon(R) processor 7xxx Series", 3700.0)
+    assert found.cpu == CPU("x86_64", 16, "Multi-Core Intel(R) Xeon(R) processor 7xxx Series", 3700.0, 1, 8)
     assert [processor.name for processor in found.processors] == ["CPU1"]
     assert found.accelerators == (
         Processor("FPGA1", "FPGA", "Intel(R) Corporation", "Stratix 10", memory_mib=512, health="OK"),

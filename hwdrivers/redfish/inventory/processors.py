@@ -34,6 +34,8 @@ def summary(system: Resource, cpus: Sequence[Processor]) -> CPU:
         count=_threads(system, cpus),
         model=model,
         frequency_mhz=max((cpu.frequency_mhz for cpu in cpus if cpu.frequency_mhz), default=None),
+        sockets=len(cpus) or system.positive("ProcessorSummary", "Count"),
+        cores=_all(cpu.cores for cpu in cpus) or system.positive("ProcessorSummary", "CoreCount"),
     )
 
 
@@ -97,11 +99,16 @@ def _word(item: Resource, name: str) -> str | None:
 
 def _threads(system: Resource, cpus: Sequence[Processor]) -> int | None:
     logical = system.positive("ProcessorSummary", "LogicalProcessorCount")
-    threads = total(cpu.threads for cpu in cpus) if all(cpu.threads for cpu in cpus) else None
-    cores = total(cpu.cores for cpu in cpus) if all(cpu.cores for cpu in cpus) else None
+    threads, cores = _all(cpu.threads for cpu in cpus), _all(cpu.cores for cpu in cpus)
     if logical and not (threads and cores and not cores <= logical <= threads):
         return logical  # fewer than threads where hyper-threading is off
     return threads or logical or cores or system.positive("ProcessorSummary", "CoreCount")
+
+
+def _all(values: Iterable[int | None]) -> int | None:
+    """Their sum, where each is told."""
+    told_values = list(values)
+    return total(told_values) if all(told_values) else None
 
 
 def _shared(values: Iterable[str | None]) -> str | None:
