@@ -176,8 +176,8 @@ def test_credentials_go_in_and_do_not_come_out(world: World) -> None:
     assert world.operator.request("PUT", "/credentials/lab", json=body).status_code == 204
     answer = world.operator.get("/credentials")
     assert answer.json() == [
-        {"name": "lab", "username": "root", "verify_tls": False},
-        {"name": "rack", "username": "admin", "verify_tls": True},
+        {"name": "lab", "username": "root", "verify_tls": False, "nodes": 0},
+        {"name": "rack", "username": "admin", "verify_tls": True, "nodes": 0},
     ]
     with world.store.read() as tx:
         assert tx.credentials.get("lab").password.reveal() == "hunter2"
