@@ -57,7 +57,7 @@ class Console:
 
     def _activate(self, session: Session) -> int:
         """How many bytes one packet to the BMC may hold."""
-        with translated(self._bmc.endpoint, _OPEN):
+        with self._bmc.paced(), translated(self._bmc.endpoint, _OPEN):
             answer = session.command(_APP, _ACTIVATE, (*_SOL, *_FLAGS))
         code, data = answer["code"], bytes(answer["data"])
         if code in _REFUSALS:

@@ -89,7 +89,7 @@ class KeptSession:
             # Nothing is sent: a BMC may count it as a wrong password.
             seen, advice = "no user name was given", "IPMI tells strangers nothing: name the credentials"
             raise AccessDenied.at(self.address, "log in", seen, advice)
-        with self._paced(), translated(self._endpoint, "log in"):
+        with self.paced(), translated(self._endpoint, "log in"):
             return Session(
                 self.address.host,
                 self.address.port or 623,
@@ -115,7 +115,7 @@ class KeptSession:
         self, action: str, netfn: int, command: int, data: Sequence[int], lun: int
     ) -> tuple[int, bytes]:
         session = self._live()
-        with self._paced() as busy, translated(self._endpoint, action):
+        with self.paced() as busy, translated(self._endpoint, action):
             answer = session.command(netfn, command, data, lun)
             if answer["code"] in BUSY:
                 busy.append(f"completion code {answer['code']:#04x}")
@@ -123,7 +123,7 @@ class KeptSession:
         return int(answer["code"]), bytes(answer["data"])
 
     @contextlib.contextmanager
-    def _paced(self) -> Iterator[list[str]]:
+    def paced(self) -> Iterator[list[str]]:
         """Wait for our turn, then tell how it went; what is put into the list says that it is overloaded."""
         self._pace.wait()
         began = self._clock()
