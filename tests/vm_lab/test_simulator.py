@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import sushy
 from pyghmi.ipmi import command
@@ -69,3 +71,49 @@ def test_each_machine_is_another(fleet: Simulation) -> None:
     first, second = told
     assert len(first) == 4
     assert not first & second
+
+
+def test_a_part_of_the_fleet_is_of_another_vendor() -> None:
+    tree = Path(__file__).parents[1] / "data" / "hwdrivers" / "dell-r820.json"
+    with Simulation(Settings(bmcs=10, others=(f"{tree}@127.64.0.4-6",), ipmi_port=None)) as mixed:
+        roots = [
+            httpx.get(mixed.redfish(bmc).removeprefix("redfish+") + "/redfish/v1/") for bmc in mixed.addresses
+        ]
+    dells = [bmc for bmc, root in zip(mixed.addresses, roots, strict=True) if "Dell" in root.text]
+    assert dells == ["127.64.0.4", "127.64.0.5", "127.64.0.6"]
+
+
+def test_ipmipower_asks_all_of_them(fleet: Simulation, tmp_path: Path) -> None:
+    config, seen = tmp_path / "ipmipower.conf", tmp_path / "seen"
+    config.write_text(f'username admin\npassword "{fleet.settings.password}"\ndriver-type LAN_2_0\n')
+    config.chmod(0o600)
+    hosts = f"127.64.0.[1-100]:{fleet.ipmi_port}"
+    # A file: what ipmipower 1.6.10 writes faster than a pipe is read is lost.
+    with seen.open("w") as output:
+        command = ["ipmipower", f"--config-file={config}", "-h", hosts, "--stat"]
+        subprocess.run(command, stdout=output, check=True)
+    assert len(seen.read_text().splitlines()) == 100
+    assert {line.split(": ")[1] for line in seen.read_text().splitlines()} <= {"on", "off"}
+
+
+def test_scattered_bmcs_are_the_same_each_time() -> None:
+    wishes = Settings(block="127.65.0.0/16", bmcs=50, scattered=True, seed=7, redfish_port=None)
+    with Simulation(wishes) as scattered:
+        assert len(set(scattered.addresses)) == 50
+        assert "127.65.0.1" not in scattered.addresses  # where they would begin
+        ping = bytes.fromhex("0600ff06 000011be 8001 0000")
+        assert [bmc for bmc in (*scattered.addresses[:20], "127.65.0.1") if pong(bmc, scattered, ping)] == [
+            *scattered.addresses[:20]
+        ]
+
+
+def pong(bmc: str, fleet: Simulation, ping: bytes) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(0.5)
+        sock.sendto(ping, (bmc, fleet.ipmi_port or 0))
+        try:
+            answer, sender = sock.recvfrom(100)
+        except TimeoutError:
+            return False
+    assert sender[0] == bmc  # it answers from the address that was asked
+    return answer[8] == 0x40

@@ -48,8 +48,9 @@ def simulate(
     redfish_port: Annotated[int, typer.Option("--redfish-port", help="TCP; below 1024 needs root.")] = 443,
     tls: Annotated[bool, typer.Option("--tls/--no-tls", help="Redfish with its own certificate.")] = True,
     personality: Annotated[
-        str, typer.Option("--personality", help="What the BMCs say: a packaged one, or a recorded file.")
-    ] = "plain",
+        list[str] | None,
+        typer.Option("--personality", help="What BMCs say: plain, or a recorded FILE; some: FILE@ADDRESSES."),
+    ] = None,
     fault: Annotated[
         list[str] | None, typer.Option("--fault", help="KIND[=VALUE][:ADDRESSES]; more: lab fault --help.")
     ] = None,
@@ -77,7 +78,7 @@ def simulate(
 
       undercloud lab simulate --protocol ipmi --ipmi-port 6230 --latency 0.02,0.5
 
-      undercloud lab simulate --personality supermicro-x10 --fault lockout=60:127.64.0.10-20 --fault drop=0.1
+      undercloud lab simulate --personality x11.json@127.64.1.0/24 --fault lockout:127.64.0.10-20
     """
     with explained(err):
         folder = _folder(name)
@@ -91,7 +92,8 @@ def simulate(
             tls=tls,
             username=username,
             password=_password(folder, password_file),
-            personality=personality,
+            personality=next((name for name in reversed(personality or ()) if "@" not in name), "plain"),
+            others=tuple(name for name in personality or () if "@" in name),
             latency=latency,
             faults=tuple(fault or ()),
         )

@@ -20,7 +20,6 @@ from typing import Any
 from vmlab.errors import LabError
 from vmlab.simulator import faults
 from vmlab.simulator.addresses import EVERYWHERE, Addresses
-from vmlab.simulator.faults import Kind
 from vmlab.simulator.fleet import Fleet
 
 
@@ -31,7 +30,7 @@ class Control:
         self._fleet = fleet
         self._serves = serves
         self._do: dict[str, Callable[[dict[str, Any]], Any]] = {
-            "fault": self._fault,
+            "fault": lambda asked: fleet.fault(asked["fault"]),
             "clear": self._clear,
             "remembered": lambda asked: fleet.named(asked["address"]).remembered(fleet.now()),
             "totals": lambda _: fleet.totals(),
@@ -57,13 +56,6 @@ class Control:
             return {"error": str(error)}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             return {"error": f"not understood: {error!r}"}
-
-    def _fault(self, asked: dict[str, Any]) -> None:
-        fault, where = faults.parse(asked["fault"])
-        if fault.kind is Kind.REBOOT:
-            self._fleet.reboot(fault.value, where)
-        else:
-            self._fleet.set_fault(fault, where)
 
     def _clear(self, asked: dict[str, Any]) -> None:
         kind, where = asked.get("kind"), asked.get("addresses")

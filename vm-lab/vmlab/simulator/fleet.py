@@ -8,22 +8,20 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from vmlab.errors import LabError
-from vmlab.simulator import addresses, faults
+from vmlab.simulator import addresses, faults, personality
 from vmlab.simulator.addresses import Addresses
-from vmlab.simulator.faults import Fault, Kind
+from vmlab.simulator.faults import Kind
 from vmlab.simulator.machine import Machine
+from vmlab.simulator.personality import Personality
 from vmlab.simulator.settings import Settings
 
 
 class Fleet:
-    """`power`: of machines that nobody has touched; `now`: seconds, for sessions and lock-outs."""
+    """`now`: seconds, for sessions and lock-outs. Raises LabError when the settings are wrong."""
 
-    def __init__(
-        self, settings: Settings, power: bool = False, now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
         self.now = now
-        self._power = power
         self.ipmi_port = 623  # until it is bound
         self.chance = random.Random(settings.seed)  # noqa: S311 - a simulation is to be repeatable
         self.members = settings.members()
@@ -31,8 +29,10 @@ class Fleet:
         self._passwords = {settings.username: settings.password}
         self._machines: dict[bytes, Machine] = {}
         self._changes: list[tuple[Callable[[Machine], None], Addresses]] = []
+        self._personality = personality.load(settings.personality, settings.latency, self.chance)
+        self._others = [self._other(text) for text in settings.others]
         for text in settings.faults:
-            self.set_fault(*faults.parse(text))
+            self.fault(text)
 
     def at(self, packed: bytes) -> Machine | None:
         """Whose address this is; None: nobody's."""
@@ -43,11 +43,24 @@ class Fleet:
         number = int.from_bytes(packed, "big")
         if number not in self._known:
             return None
-        machine = self._machines[packed] = Machine(number, self._passwords, self._power)
+        machine = self._machines[packed] = Machine(number, self._passwords, self._face(number))
         for change, where in self._changes:
             if number in where:
                 change(machine)
         return machine
+
+    def _other(self, text: str) -> tuple[Personality, Addresses]:
+        """`NAME_OR_FILE@ADDRESSES`."""
+        name, _, where = text.rpartition("@")
+        return personality.load(name, self.settings.latency, self.chance), Addresses.parse(where)
+
+    def _face(self, number: int) -> Personality:
+        """The last one that was given for it."""
+        fitting = (face for face, where in reversed(self._others) if number in where)
+        return next(fitting, self._personality)
+
+    def personalities(self) -> list[Personality]:
+        return [self._personality, *(face for face, _ in self._others)]
 
     def named(self, address: str) -> Machine:
         machine = self.at(addresses.packed(address).to_bytes(4, "big"))
@@ -58,10 +71,15 @@ class Fleet:
     def touched(self) -> Iterable[Machine]:
         return self._machines.values()
 
-    def set_fault(self, fault: Fault, where: Addresses) -> None:
-        self._change(lambda machine: machine.faults.update({fault.kind: fault}), where)
+    def fault(self, text: str) -> None:
+        """As `faults.py` reads it."""
+        fault, where = faults.parse(text)
+        if fault.kind is Kind.REBOOT:
+            self._reboot(fault.value, where)
+        else:
+            self._change(lambda machine: machine.faults.update({fault.kind: fault}), where)
 
-    def reboot(self, seconds: float, where: Addresses) -> None:
+    def _reboot(self, seconds: float, where: Addresses) -> None:
         """Once, to the BMCs that are there now."""
         for number in self.members:
             if number in where and (machine := self.at(number.to_bytes(4, "big"))) is not None:

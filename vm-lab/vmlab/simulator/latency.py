@@ -28,6 +28,11 @@ class Latency:
         except ValueError:
             raise LabError(f"{text!r} is no latency", do="Write 0.02, or 0.02,0.5 (median, sigma).") from None
 
+    @classmethod
+    def told(cls, wish: str | Sequence[float], chance: random.Random) -> Latency:
+        """As a personality has it: recorded seconds, or as `parse` reads it."""
+        return cls.parse(wish, chance) if isinstance(wish, str) else cls(recorded=wish, chance=chance)
+
     def sample(self) -> float:
         if self.recorded:
             return self.chance.choice(self.recorded)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vmlab.simulator import addresses
 from vmlab.simulator.faults import Fault, Kind
+
+if TYPE_CHECKING:
+    from vmlab.simulator.personality import Personality
 
 # A server has a serial number and MACs of its own; the last 24 bits of its address make them.
 _OWN = 0xFFFFFF
@@ -30,6 +33,7 @@ class Machine:
         "overlays",
         "passwords",
         "pending",
+        "personality",
         "power",
         "power_next",
         "redfish_sessions",
@@ -43,13 +47,14 @@ class Machine:
         "wrong_passwords",
     )
 
-    def __init__(self, number: int, passwords: dict[str, str], power: bool) -> None:
+    def __init__(self, number: int, passwords: dict[str, str], personality: Personality) -> None:
         self.number = number
         # struct in_pktinfo {interface, source address, destination}: whom an answer comes from (ip(7)).
         self.ancillary = bytes(4) + number.to_bytes(4, "big") + bytes(4)
+        self.personality = personality
         self.guid = b""  # once it was asked for
         self.passwords = passwords  # shared by all until one of them is changed here
-        self.power = power
+        self.power = personality.system.get("PowerState") == "On"
         self.power_next: tuple[float, bool] | None = None
         self.boot: dict[str, str] = {}
         self.boot_flags = bytes(5)

@@ -1,13 +1,14 @@
 """What a simulated BMC says of itself: a JSON file, recorded from a real one or written by hand.
 
 {"redfish": {path: document}, "redfish_status": {path: HTTP status}, "ipmi": {...},
-"latency": {"ipmi": [seconds], "redfish": [seconds]}}; every part may be missing, and a file of nothing but
-{path: document} is one as well.
+"latency": {"ipmi": [seconds] or "median,sigma", "redfish": ...}}; every part may be missing, and a file of
+nothing but {path: document} is one as well.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import uuid
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vmlab.errors import LabError
+from vmlab.simulator.latency import Latency
 from vmlab.simulator.machine import Machine
 
 PACKAGED = Path(__file__).parent / "personalities"
@@ -51,8 +53,9 @@ class Personality:
     name: str
     redfish: dict[str, dict[str, Any]]
     ipmi: IPMIFacts
-    latency: dict[str, list[float]]
     statuses: dict[str, int]
+    ipmi_latency: Latency
+    redfish_latency: Latency
 
     @cached_property
     def system(self) -> dict[str, Any]:
@@ -94,8 +97,8 @@ def own_mac(recorded: str, machine: Machine) -> str:
     return f"{recorded[:9]}{high:02X}{recorded[2]}{low:02X}{recorded[-3:]}"
 
 
-def load(name: str) -> Personality:
-    """A packaged personality by its name, or a file."""
+def load(name: str, latency: str, chance: random.Random) -> Personality:
+    """A packaged personality by its name, or a file. `latency`: instead of what the file says."""
     path = PACKAGED / f"{name}.json"
     if not path.exists():
         path = Path(name)
@@ -115,7 +118,14 @@ def load(name: str) -> Personality:
         raise LabError(
             f"personality {path}: {error}", do="Record it again with `undercloud lab record`."
         ) from None
-    return Personality(path.stem, redfish, ipmi, told.get("latency", {}), told.get("redfish_status", {}))
+    told_latency = told.get("latency", {})
+    ipmi_latency, redfish_latency = (
+        Latency.parse(latency, chance) if latency else Latency.told(told_latency.get(protocol, ""), chance)
+        for protocol in ("ipmi", "redfish")
+    )
+    return Personality(
+        path.stem, redfish, ipmi, told.get("redfish_status", {}), ipmi_latency, redfish_latency
+    )
 
 
 def _frozen(value: Any) -> Any:

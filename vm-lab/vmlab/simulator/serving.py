@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import resource
 import signal
 import socket
@@ -15,13 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from vmlab.errors import LabError
-from vmlab.simulator import certificate, personality
+from vmlab.simulator import certificate
 from vmlab.simulator.control import Control
 from vmlab.simulator.fleet import Fleet
 from vmlab.simulator.ipmi import responder
 from vmlab.simulator.ipmi.server import IPMI
-from vmlab.simulator.latency import Latency
-from vmlab.simulator.personality import Personality
 from vmlab.simulator.redfish.http import Connection
 from vmlab.simulator.redfish.service import Service
 from vmlab.simulator.settings import Settings
@@ -32,18 +29,17 @@ _BACKLOG = 65535  # as many as the kernel lets wait (net.core.somaxconn)
 @asynccontextmanager
 async def served(settings: Settings, control: Path) -> AsyncIterator[tuple[Fleet, dict[str, Any]]]:
     """The fleet, and what its control tells of it: block, ports, addresses."""
-    face = personality.load(settings.personality)
-    fleet = Fleet(settings, power=face.system.get("PowerState") == "On")
+    fleet = Fleet(settings)
     _raise_open_files()
     async with contextlib.AsyncExitStack() as stack:
         serves = {
             "block": settings.block,
             "bmcs": len(fleet.members),
-            "personality": face.name,
+            "personality": ", ".join(face.name for face in fleet.personalities()),
             "username": settings.username,
             "tls": settings.tls,
-            "ipmi_port": _ipmi(stack, settings, fleet, face),
-            "redfish_port": await _redfish(stack, settings, fleet, face),
+            "ipmi_port": _ipmi(stack, settings, fleet),
+            "redfish_port": await _redfish(stack, settings, fleet),
         }
         server = await _control(Control(fleet, serves), control)
         stack.callback(server.close)
@@ -57,28 +53,23 @@ async def _control(control: Control, path: Path) -> asyncio.AbstractServer:
         raise LabError(f"control socket {path}: {error.strerror or error}") from None
 
 
-def _ipmi(
-    stack: contextlib.AsyncExitStack, settings: Settings, fleet: Fleet, face: Personality
-) -> int | None:
+def _ipmi(stack: contextlib.AsyncExitStack, settings: Settings, fleet: Fleet) -> int | None:
     if settings.ipmi_port is None:
         return None
     sock = stack.enter_context(_bound(responder.bound, settings, settings.ipmi_port))
-    latency = _latency(settings, face, "ipmi", fleet.chance)
-    responder.Responder(sock, fleet, IPMI(fleet, face), latency)
+    responder.Responder(sock, fleet, IPMI(fleet))
     return int(sock.getsockname()[1])
 
 
-async def _redfish(
-    stack: contextlib.AsyncExitStack, settings: Settings, fleet: Fleet, face: Personality
-) -> int | None:
+async def _redfish(stack: contextlib.AsyncExitStack, settings: Settings, fleet: Fleet) -> int | None:
     if settings.redfish_port is None:
         return None
-    service, latency = Service(fleet, face), _latency(settings, face, "redfish", fleet.chance)
+    services = {id(face): Service(fleet, face) for face in fleet.personalities()}
     tls = certificate.server_context() if settings.tls else None
     sock = _bound(_listening, settings, settings.redfish_port)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: Connection(fleet, service, latency), sock=sock, backlog=_BACKLOG, ssl=tls
+        lambda: Connection(fleet, services), sock=sock, backlog=_BACKLOG, ssl=tls
     )
     stack.callback(server.close)
     return int(sock.getsockname()[1])
@@ -106,12 +97,6 @@ def _listening(host: str, port: int) -> socket.socket:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.bind((host, port))
     return sock
-
-
-def _latency(settings: Settings, face: Personality, protocol: str, chance: random.Random) -> Latency:
-    if settings.latency:
-        return Latency.parse(settings.latency, chance)
-    return Latency(recorded=face.latency.get(protocol, ()), chance=chance)
 
 
 def _raise_open_files() -> None:

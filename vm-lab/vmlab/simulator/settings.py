@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from vmlab.simulator import addresses
 
@@ -15,6 +16,7 @@ class Settings:
     """`ipmi_port`, `redfish_port`: None: not served; 0: a free one.
 
     `bmcs`: None: every address of `block`. `scattered`: they are spread over the block by chance (`seed`).
+    `others`: personalities of a part of the fleet, `NAME_OR_FILE@ADDRESSES`.
     `latency`: see `latency.py`; empty: what the personality says. `faults`: as `faults.py` reads them.
     """
 
@@ -28,6 +30,7 @@ class Settings:
     username: str = "admin"
     password: str = field(default="correct horse", repr=False)
     personality: str = "plain"
+    others: tuple[str, ...] = ()
     latency: str = ""
     faults: tuple[str, ...] = ()
     #: IPMI 2.0 asks for at least four sessions in a BMC; iDRAC 9 has eight for Redfish.
@@ -47,5 +50,5 @@ class Settings:
 
     @classmethod
     def loads(cls, text: str) -> Settings:
-        wishes = json.loads(text)
-        return cls(**{**wishes, "faults": tuple(wishes["faults"])})
+        wishes: dict[str, Any] = json.loads(text)
+        return cls(**{**wishes, "faults": tuple(wishes["faults"]), "others": tuple(wishes["others"])})

@@ -23,9 +23,12 @@ class Asked:
     session: Session
     data: bytes
     fleet: Fleet
-    personality: Personality
     #: Sends a serial-over-LAN payload to the session.
     console: Callable[[bytes], None]
+
+    @property
+    def personality(self) -> Personality:
+        return self.machine.personality
 
 
 Answer = Callable[[Asked], bytes]

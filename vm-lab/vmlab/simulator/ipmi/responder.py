@@ -10,7 +10,6 @@ from typing import Any
 from vmlab.simulator.faults import Kind
 from vmlab.simulator.fleet import Fleet
 from vmlab.simulator.ipmi.server import IPMI
-from vmlab.simulator.latency import Latency
 from vmlab.simulator.machine import Machine
 
 # ip(7); Python 3.11 does not name it.
@@ -40,11 +39,10 @@ def bound(host: str, port: int) -> socket.socket:
 class Responder:
     """Reads packets, lets faults and latency act, and answers from the address that was asked."""
 
-    def __init__(self, sock: socket.socket, fleet: Fleet, ipmi: IPMI, latency: Latency) -> None:
+    def __init__(self, sock: socket.socket, fleet: Fleet, ipmi: IPMI) -> None:
         self._sock = sock
         self._fleet = fleet
         self._ipmi = ipmi
-        self._latency = latency
         ipmi.send = self.send
         fleet.ipmi_port = sock.getsockname()[1]
         self._loop = asyncio.get_running_loop()
@@ -65,7 +63,7 @@ class Responder:
                 continue
             answer = self._ipmi.handle(packet, machine, peer)
             if answer is not None:
-                self._answer(answer, machine, peer, self._latency.sample())
+                self._answer(answer, machine, peer, machine.personality.ipmi_latency.sample())
 
     def _faulty(self, packet: bytes, machine: Machine, peer: Any) -> None:
         if machine.deaf_until > self._fleet.now() or Kind.SILENT in machine.faults:
@@ -75,7 +73,12 @@ class Responder:
             return
         answer = self._ipmi.handle(packet, machine, peer)
         if answer is not None:
-            self._answer(answer, machine, peer, self._latency.sample() + (slow.value if slow else 0.0))
+            self._answer(
+                answer,
+                machine,
+                peer,
+                machine.personality.ipmi_latency.sample() + (slow.value if slow else 0.0),
+            )
 
     def _answer(self, packet: bytes, machine: Machine, peer: Any, delay: float) -> None:
         if delay:

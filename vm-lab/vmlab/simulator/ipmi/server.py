@@ -15,7 +15,6 @@ from vmlab.simulator.ipmi import messages as wire
 from vmlab.simulator.ipmi.commands import Asked
 from vmlab.simulator.ipmi.session import SUITES, Session
 from vmlab.simulator.machine import Machine
-from vmlab.simulator.personality import Personality
 
 # Their commands are known once they are imported.
 _ALL_COMMANDS = (console, settings, storage)
@@ -29,9 +28,8 @@ _HALF_OPEN_SECONDS = 20.0
 class IPMI:
     """`handle` gets a packet and gives the packet to be sent back, if any."""
 
-    def __init__(self, fleet: Fleet, personality: Personality) -> None:
+    def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        self._personality = personality
         #: Sends a packet that is no answer: what a console shows.
         self.send: Callable[[bytes, Machine, Any], None] = lambda *_: None
         self._limit = fleet.settings.ipmi_sessions
@@ -60,11 +58,11 @@ class IPMI:
         if request is None:
             return None
         if request.key == _AUTH_CAPABILITIES:
-            answer = _capabilities(request.data, self._personality.ipmi.manufacturer)
+            answer = _capabilities(request.data, machine.personality.ipmi.manufacturer)
         elif request.key == _CIPHER_SUITES:
             answer = _cipher_suites(request.data)
         elif request.key == 0x0637:
-            answer = b"\x00" + self._personality.guid(machine)
+            answer = b"\x00" + machine.personality.guid(machine)
         else:
             answer = commands.NO_PRIVILEGE if request.key in commands.COMMANDS else commands.INVALID_COMMAND
         return wire.outside_session(wire.response(request, answer, Kind.CHECKSUM in machine.faults))
@@ -91,7 +89,7 @@ class IPMI:
             payload[at + 4] if payload[at + 3] else best for at, best in ((8, 3), (16, 4), (24, 1))
         )
         suite = SUITES.get(proposed)  # type: ignore[arg-type]
-        if suite is None or suite.number not in self._personality.ipmi.suites:
+        if suite is None or suite.number not in machine.personality.ipmi.suites:
             return _refused(wire.OPEN_RESPONSE, payload[0], _NO_SUITE, console)
         session = _half_open(machine, console, peer)
         if session is None:
@@ -131,7 +129,7 @@ class IPMI:
             return _refused(wire.RAKP2, payload[0], _BAD_NAME, session.console)
         if session.console_random != payload[8:24]:
             session.challenge(payload[8:24], payload[24], user)
-        guid = self._personality.guid(machine)
+        guid = machine.personality.guid(machine)
         answer = session.bmc_random + guid + session.rakp2_code(key, guid)
         return wire.rmcp_plus(wire.RAKP2, 0, 0, bytes((payload[0], 0, 0, 0)) + session.console + answer)
 
@@ -147,7 +145,7 @@ class IPMI:
             machine.sessions.remove(session)
             return _refused(wire.RAKP4, payload[0], _BAD_CODE, session.console)
         session.last = self._fleet.now()
-        code = session.begin(key, self._personality.guid(machine))
+        code = session.begin(key, machine.personality.guid(machine))
         machine.count_sessions()
         return wire.rmcp_plus(wire.RAKP4, 0, 0, bytes((payload[0], 0, 0, 0)) + session.console + code)
 
@@ -176,7 +174,7 @@ class IPMI:
             answer = commands.BUSY
         else:
             show = partial(self._show, machine, session)
-            asked = Asked(machine, session, request.data, self._fleet, self._personality, show)
+            asked = Asked(machine, session, request.data, self._fleet, show)
             answer = commands.answer(request.key, asked)
         response = wire.response(request, answer, Kind.CHECKSUM in machine.faults)
         return session.packet(wire.IPMI, response, Kind.INTEGRITY in machine.faults)

@@ -9,7 +9,6 @@ from typing import cast
 
 from vmlab.simulator.faults import Kind
 from vmlab.simulator.fleet import Fleet
-from vmlab.simulator.latency import Latency
 from vmlab.simulator.machine import Machine
 from vmlab.simulator.redfish.answer import Answer, error
 from vmlab.simulator.redfish.service import Service
@@ -21,12 +20,11 @@ _RESET = struct.pack("ii", 1, 0)
 class Connection(asyncio.Protocol):
     """One connection with keep-alive."""
 
-    __slots__ = ("_buffer", "_close", "_fleet", "_latency", "_machine", "_service", "_transport")
+    __slots__ = ("_buffer", "_close", "_fleet", "_machine", "_services", "_transport")
 
-    def __init__(self, fleet: Fleet, service: Service, latency: Latency) -> None:
+    def __init__(self, fleet: Fleet, services: dict[int, Service]) -> None:
         self._fleet = fleet
-        self._service = service
-        self._latency = latency
+        self._services = services
         self._buffer = b""
         self._close = False
         self._machine: Machine | None = None
@@ -74,14 +72,14 @@ class Connection(asyncio.Protocol):
         machine = self._machine
         if machine is None or machine.deaf_until > self._fleet.now() or Kind.SILENT in machine.faults:
             return
-        delay = self._latency.sample()
+        delay = machine.personality.redfish_latency.sample()
         if machine.faults:
             drop, slow = machine.faults.get(Kind.DROP), machine.faults.get(Kind.SLOW)
             if drop is not None and self._fleet.chance.random() < drop.value:
                 self.reset()
                 return
             delay += slow.value if slow else 0.0
-        answer = self._service.handle(machine, method, target, headers, body)
+        answer = self._services[id(machine.personality)].handle(machine, method, target, headers, body)
         self._answer(_garbled(answer) if Kind.GARBLED in machine.faults else answer, delay)
 
     def _answer(self, answer: Answer, delay: float) -> None:
