@@ -8,7 +8,6 @@ from uuid import UUID
 
 from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import BootDevice, BootMode, Endpoint, Identity, PowerAction, PowerState
-from hwdrivers.errors import Busy, ProtocolError, Unsupported
 from hwdrivers.iana import vendor_of
 from hwdrivers.interfaces import Ability, Interface
 from hwdrivers.inventory import Inventory
@@ -112,12 +111,9 @@ class IPMI(Offers):
         self._bmc.close()
 
     def _guid(self) -> str | None:
-        try:
-            raw = self._bmc.ask("read its GUID", _APP, 0x37)
-        except (Unsupported, Busy, ProtocolError):
-            return None
+        code, raw = self._bmc.answer("read its GUID", _APP, 0x37)
         # IPMI 2.0 table 20-10 counts the bytes the other way round; BMCs send SMBIOS order, as does pyghmi.
-        return told_uuid(str(UUID(bytes_le=raw[:16]))) if len(raw) >= 16 else None
+        return told_uuid(str(UUID(bytes_le=raw[:16]))) if code == 0 and len(raw) >= 16 else None
 
 
 def _maker(device: bytes) -> str | None:

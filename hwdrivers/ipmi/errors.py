@@ -23,6 +23,8 @@ from hwdrivers.ipmi.session import LoginError, SilenceError
 
 # Completion codes, IPMI 2.0 table 5-2 → what they mean for the caller.
 BUSY = (0xC0, 0xC3, 0xC4, 0xCE, 0xD0, 0xD1, 0xD2, 0xD5)
+# Those that say nothing of the question: asked later, it may be answered.
+NOT_NOW = (0xC0, 0xD0, 0xD1, 0xD2)
 UNSUPPORTED = (0xC1, 0xC2, 0xC9, 0xCB, 0xCC, 0xCD, 0xD6)
 
 # Part of pyghmi's text → our error and what to do. The first match counts.

@@ -84,8 +84,10 @@ class EventLog:
     def _names(self) -> Names:
         try:
             sensors = self._repository.sensors()
-        except BMCError:
-            return {}  # the log counts without them
+        except BMCError as error:
+            if error.retryable:
+                raise
+            return {}  # it has no records that name them
         return {(entry.sensor_owner, entry.sensor_number): entry.sensor_name for entry in sensors}
 
 

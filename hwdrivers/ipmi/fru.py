@@ -13,7 +13,6 @@ from pyghmi.exceptions import PyghmiException
 from pyghmi.ipmi import fru as pyghmi_fru
 from pyghmi.ipmi.private import spd
 
-from hwdrivers.errors import ProtocolError, Unsupported
 from hwdrivers.ipmi.kept_session import KeptSession
 from hwdrivers.ipmi.session import DAMAGED
 
@@ -77,10 +76,7 @@ def parsed(area: bytes) -> Mapping[str, Any]:
 
 def fields(bmc: KeptSession, device: int) -> Mapping[str, Any]:
     """The parsed fields of one device; {} when there is none."""
-    try:
-        return parsed(read(bmc, device))
-    except (Unsupported, ProtocolError):
-        return {}
+    return parsed(read(bmc, device))
 
 
 def memory_module(area: bytes) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from pyghmi.ipmi.private import constants
 
 from hwdrivers.bmc import Identity
-from hwdrivers.errors import BMCError, BMCTimeout, Unreachable
+from hwdrivers.errors import BMCError
 from hwdrivers.inventory import Device, Enclosure, Inventory, Manager, MemoryModule, PowerSupply
 from hwdrivers.ipmi import fru, lan
 from hwdrivers.ipmi.kept_session import KeptSession
@@ -80,9 +80,9 @@ def _located(repository: Repository) -> list[Entry]:
     """FRU devices but 0, which is the machine itself."""
     try:
         return [entry for entry in repository.frus() if entry.fru_number != 0]
-    except (BMCTimeout, Unreachable):
-        raise
-    except BMCError:
+    except BMCError as error:
+        if error.retryable:
+            raise
         return []  # it has no records: nothing says which devices there are
 
 

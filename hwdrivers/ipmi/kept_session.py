@@ -11,7 +11,7 @@ from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import Endpoint
 from hwdrivers.credentials import Credentials, Secret
 from hwdrivers.errors import AccessDenied, BMCError, BMCTimeout, Busy, ProtocolError, Unreachable
-from hwdrivers.ipmi.errors import BUSY, refused, translated
+from hwdrivers.ipmi.errors import BUSY, NOT_NOW, refused, translated
 from hwdrivers.ipmi.session import Session
 from hwdrivers.pace import Pace
 
@@ -65,14 +65,20 @@ class KeptSession:
     def answer(
         self, action: str, netfn: int, command: int, data: Sequence[int] = (), *, lun: int = 0
     ) -> tuple[int, bytes]:
-        """The completion code and the data, for those who know what its codes mean."""
+        """The completion code and the data, for those who know what its codes mean.
+
+        Raises `Busy` for "not now": what a BMC could not tell for once must not pass for absent.
+        """
         with self._lock:
             try:
-                return self._once(action, netfn, command, data, lun)
+                code, answer = self._once(action, netfn, command, data, lun)
             except BMCTimeout:
                 # It may have been reset or have dropped the session: a new one, once.
                 self._hang_up()
-                return self._once(action, netfn, command, data, lun)
+                code, answer = self._once(action, netfn, command, data, lun)
+        if code in NOT_NOW:
+            raise refused(self.address, action, code)
+        return code, answer
 
     def log_in(self, login: Credentials | None = None) -> Session:
         """A session more, for the caller to hang up: a console blocks the one that it runs on."""

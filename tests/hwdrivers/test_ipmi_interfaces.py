@@ -48,6 +48,15 @@ def test_identity_takes_the_products_serial_never_the_chassis(bmc: IPMI) -> None
     )
 
 
+@pytest.mark.parametrize("command", ["10.16", "6.55", "12.2"])
+def test_what_a_busy_bmc_does_not_tell_is_not_taken_for_absent(command: str) -> None:
+    with ipmi_peer(codes={command: 0xC0}) as peer:
+        bmc = IPMI(endpoint(peer.address))
+        with pytest.raises(Busy, match="try again in a few seconds"):
+            bmc.inventory()
+        bmc.close()
+
+
 @needs_ipmi_sim
 def test_inventory_has_each_fru_device_in_its_place(bmc: IPMI) -> None:
     inventory = bmc.inventory()
