@@ -30,7 +30,6 @@ Document = dict[str, Any]
 _WORTH_KEEPING = 64  # answers; a seed that is killed forgets fewer
 LONGEST_WAIT = 15.0  # seconds that a caller sleeps for its turn
 _SIGNS = (Unreachable, BMCTimeout, Busy)  # of a BMC that is better left alone
-_RESET = "`undercloud node bmc reset NODE` has it asked at once"
 
 
 @dataclass(frozen=True)
@@ -162,12 +161,16 @@ class Conduct:
         seen = f"it is left alone after {row}, the last: {breaker.why}"
         when = max(breaker.until or now, now)
         again = f"asked again at {self._at(when, now)}" if when > now else "one caller is trying it now"
-        advice = f"{again}; look at its power and network cable. {_RESET}"
+        advice = f"{again}; look at its power and network cable. {self._reset}"
         return LeftAlone.at(self.address, "ask it", seen, advice)
 
     def _words(self, seen: str) -> str:
         """Without the address, which stands in front of ours already."""
         return seen.removeprefix(f"{self.address}: ")
+
+    @property
+    def _reset(self) -> str:
+        return f"`undercloud bmc reset {self.address}` has it asked at once"
 
     def _at(self, then: float, now: float) -> str:
         return clock_time(self._time.today() - now + then)
@@ -182,12 +185,14 @@ class Conduct:
         was = self.refusals.of(endpoint.credentials)
         if was is not None:
             seen = f"it refused this log-in at {day_time(was.at)}, and it is not sent again"
-            advice = f"give other credentials. If the BMC was changed instead, {_RESET}"
+            advice = f"give other credentials. If the BMC was changed instead, {self._reset}"
             raise LogInRefused.at(address, "log in", seen, advice)
         until = self.refusals.until(today)
         if until is not None and until > today:
             seen = f"it refused {MOST} different log-ins lately, and one more may lock the account"
-            advice = f"a further one is tried from {day_time(until)} on. If you know it to be right, {_RESET}"
+            advice = (
+                f"a further one is tried from {day_time(until)} on. If you know it to be right, {self._reset}"
+            )
             raise LogInRefused.at(address, "log in", seen, advice)
 
     def login_refused(self, endpoint: Endpoint) -> None:

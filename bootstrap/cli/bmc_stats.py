@@ -1,4 +1,4 @@
-"""How BMCs behave: `undercloud node bmc stats`, `node bmc reset` and `undercloud bmc learnt`."""
+"""How BMCs behave: `undercloud node bmc stats`, `node bmc reset`, `undercloud bmc learnt` and `bmc reset`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ _LEARNT = {
 
 def register(bmc: typer.Typer) -> None:
     """Plug into `undercloud bmc`."""
-    bmc.command("learnt")(learnt)
+    bmc.command()(learnt)
+    bmc.command("reset")(reset_address)
 
 
 @app.command()
@@ -56,6 +57,17 @@ def reset(ctx: typer.Context, node: Node) -> None:
     """
     client(ctx).call("DELETE", f"/nodes/{node}/bmc")
     out.print(f"The BMC of '{node}' is asked again. See: `undercloud node bmc stats {node}`")
+
+
+def reset_address(
+    ctx: typer.Context, address: Annotated[str, typer.Argument(help="Such as ipmi://10.0.0.5.")]
+) -> None:
+    """Have a BMC that was mended asked again at once, enrolled or not; see `undercloud node bmc reset`.
+
+    Example: `undercloud bmc reset ipmi://10.0.0.5`
+    """
+    client(ctx).post("/bmcs/reset", {"address": address})
+    out.print(f"The BMC at {address} is asked again.", markup=False, soft_wrap=True)
 
 
 def learnt(ctx: typer.Context, output: Output = Format.TABLE) -> None:

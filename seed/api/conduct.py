@@ -5,10 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
 
 from hwdrivers.address import BMCAddress
 from seed.api.context import Context, Who
 from seed.learnt import by_model, models
+
+
+class Mended(BaseModel):
+    """A BMC that is to be asked again."""
+
+    model_config = ConfigDict(extra="forbid")
+    address: str
 
 
 def routes(context: Context) -> APIRouter:
@@ -30,6 +38,14 @@ def routes(context: Context) -> APIRouter:
             node = tx.nodes.get(key)
             tx.events.add("bmc.reset", f"{node.bmc} is asked again, by {who}", node=node.uuid, who=who)
         context.governor.forget(BMCAddress.parse(node.bmc))
+
+    @router.post("/bmcs/reset", status_code=204)
+    def reset_address(mended: Mended, who: Who) -> None:
+        """The same for a BMC that need not be enrolled."""
+        address = BMCAddress.parse(mended.address)
+        with context.store.write() as tx:
+            tx.events.add("bmc.reset", f"{address} is asked again, by {who}", who=who)
+        context.governor.forget(address)
 
     @router.get("/bmcs/learnt")
     def learnt() -> list[dict[str, Any]]:

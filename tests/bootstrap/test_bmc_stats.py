@@ -117,6 +117,17 @@ def test_a_mended_bmc_is_asked_again_after_a_reset(operator: Operator, fleet: Si
     assert json.loads(operator("node", "bmc", "stats", "node-1", "-o", "json"))["refused_logins"] == []
 
 
+def test_so_is_one_by_its_address_as_the_error_says(operator: Operator, fleet: Simulation) -> None:
+    operator.give("mistyped")
+    operator.manage(1)
+    operator.manage(1)
+    shown = operator("node", "show", "node-1")
+    command = re.search(r"`undercloud (bmc reset \S+)` has it asked at once", shown)
+    assert command is not None
+    operator(*command[1].split())
+    assert json.loads(operator("node", "bmc", "stats", "node-1", "-o", "json"))["refused_logins"] == []
+
+
 def test_nothing_stays_open_when_a_seed_ends(operator: Operator, fleet: Simulation) -> None:
     assert [operator.manage(number) for number in (0, 1)] == ["manageable"] * 2
     assert fleet.totals()["sessions"] == 0

@@ -207,7 +207,7 @@ def test_who_fails_again_and_again_is_left_alone_and_it_is_told_why(site: Site) 
     assert str(error) == (
         "ipmi://192.0.2.1: cannot ask it: it is left alone after 4 failures in a row since 00:16:40 UTC, "
         "the last: cannot log in: no answer; check the cable; asked again at 00:16:44 UTC; look at its power "
-        "and network cable. `undercloud node bmc reset NODE` has it asked at once"
+        "and network cable. `undercloud bmc reset ipmi://192.0.2.1` has it asked at once"
     )
     assert error.retryable
 
@@ -289,8 +289,8 @@ def test_a_refused_log_in_is_sent_once_whoever_asks(site: Site) -> None:
     assert isinstance(error, LogInRefused)
     assert str(error) == (
         "ipmi://192.0.2.1: cannot log in: it refused this log-in at 1970-01-01 00:16 UTC, and it is not sent "
-        "again; give other credentials. If the BMC was changed instead, `undercloud node bmc reset NODE` has "
-        "it asked at once"
+        "again; give other credentials. If the BMC was changed instead, `undercloud bmc reset "
+        "ipmi://192.0.2.1` has it asked at once"
     )
     assert not error.retryable
 
