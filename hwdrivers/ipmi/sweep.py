@@ -254,13 +254,22 @@ class IPMISweep:
 
     def ask(self, endpoint: Endpoint) -> None:
         """Begin a question; the answer comes through `answered`."""
-        found = self._peers.get(endpoint.address)
+        found = self._peers.get(endpoint.address) or self._literal(endpoint.address)
         if found is not None:
             self._begin(endpoint, *found)
         else:
             task = self._loop.create_task(self._resolve(endpoint))
             self._resolving.add(task)
             task.add_done_callback(self._resolving.discard)
+
+    def _literal(self, address: BMCAddress) -> tuple[int, Peer] | None:
+        """None: its host is a name, and looking that up takes time."""
+        flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        try:
+            found = socket.getaddrinfo(address.host, address.port or 623, type=socket.SOCK_DGRAM, flags=flags)
+        except socket.gaierror:
+            return None
+        return self._known(address, found)
 
     async def _resolve(self, endpoint: Endpoint) -> None:
         address = endpoint.address
@@ -272,9 +281,12 @@ class IPMISweep:
         except BMCError as error:
             self._answered(endpoint, error)
         else:
-            family, _, _, _, peer = found[0]
-            self._peers[address] = (family, peer)
-            self._begin(endpoint, family, peer)
+            self._begin(endpoint, *self._known(address, found))
+
+    def _known(self, address: BMCAddress, found: Sequence[tuple[Any, ...]]) -> tuple[int, Peer]:
+        family, _, _, _, peer = found[0]
+        self._peers[address] = (family, peer)
+        return family, peer
 
     def forget(self, address: BMCAddress) -> Sequence[asyncio.Task[None]]:
         """End the session with a BMC, and forget that it refused a password and where its name led to."""
@@ -284,8 +296,7 @@ class IPMISweep:
             return ()
         talk.denied = None
         if talk.expects is None:
-            self._hang_up(talk)
-            del self._talks[talk.peer]
+            self._hang_up(talk)  # and stays known as one that was met: see `_hello`
         else:
             talk.forgotten = True
         return ()
@@ -574,6 +585,8 @@ class IPMISweep:
         if isinstance(reason, LoginError) and isinstance(error, AccessDenied):
             talk.denied = (error, self._clock())
         self._hang_up(talk)
+        if not isinstance(reason, LoginError):
+            self._peers.pop(talk.endpoint.address, None)  # its name may lead elsewhere by now
         self._finish(talk, error)
 
     def _refuse(self, talk: _Talk, words: str) -> None:
