@@ -15,7 +15,7 @@ from bootstrap.cli import bmc_stats
 from bootstrap.cli.bmc_view import show_bmc
 from bootstrap.cli.console import CommandError, Format, Output, client, err, show, show_json
 from bootstrap.cli.password_file import read_password
-from hwdrivers.address import AddressError, BMCAddress
+from hwdrivers.address import AddressError, BMCAddress, Scheme
 from hwdrivers.bmc import Endpoint
 from hwdrivers.connect import connect
 from hwdrivers.credentials import ANONYMOUS, Credentials, Secret
@@ -42,11 +42,6 @@ STRANGER = {
     "detail": "TELLS",
 }
 _LOG_IN = "name a log-in: --credentials NAME, or --username USER --password-file FILE"
-
-
-@app.callback()
-def group() -> None:
-    """A callback keeps `show` a command of its own."""
 
 
 @dataclass(frozen=True)
@@ -148,16 +143,27 @@ def _read(ctx: typer.Context, where: BMCAddress, log_in: LogIn, output: Format) 
         body = {"address": str(where), "credentials": log_in.name}
         with err.status("") as status:
             return _watch(client(ctx).stream("/bmcs/show", body), Asking(status))
-    endpoint = Endpoint(where, log_in.credentials())
+    endpoint = Endpoint(_asked(where, log_in), log_in.credentials())
     try:
         with err.status("") as status:
             asking = Asking(status)
             return _watch(look(endpoint, partial(connect, pace=asking)), asking)
     except BMCError as error:
-        if log_in.missing:
-            _show_stranger(where, output)
-        advice = f"; {_LOG_IN}" if log_in.missing else ""
-        raise CommandError(f"{error}{advice}") from None
+        heard = _show_stranger(where, output) if log_in.missing else False
+        raise CommandError(f"{error}{_advice(where, log_in, heard)}") from None
+
+
+def _asked(where: BMCAddress, log_in: LogIn) -> BMCAddress:
+    """Without a log-in there is nothing to ask over IPMI."""
+    anonymous = log_in.username is None and where.scheme is None
+    return where.with_scheme(Scheme.REDFISH_HTTPS) if anonymous else where
+
+
+def _advice(where: BMCAddress, log_in: LogIn, heard: bool) -> str:
+    """What is missing, where a stranger was answered."""
+    if heard:
+        return f"; {_LOG_IN}"
+    return "; nothing answers over IPMI either" if log_in.missing and where.scheme is None else ""
 
 
 def _watch(documents: Iterator[dict[str, Any]], asking: Asking) -> dict[str, Any]:
@@ -172,16 +178,17 @@ def _watch(documents: Iterator[dict[str, Any]], asking: Asking) -> dict[str, Any
     raise CommandError("the seed's answer ended too early; see `undercloud seed status`")
 
 
-def _show_stranger(where: BMCAddress, output: Format) -> None:
-    """What is told without a log-in; nothing where nobody answers."""
+def _show_stranger(where: BMCAddress, output: Format) -> bool:
+    """What is told without a log-in; False where nobody answers."""
     try:
         found = [{**asdict(finding), "address": str(finding.address)} for finding in as_stranger(where)]
     except OSError:  # the name means nothing here: the error that comes says so
-        return
+        return False
     if output is Format.JSON:
         show_json({"address": str(where), "answers": found})
     elif found:
         show(found, STRANGER, output)
+    return bool(found)
 
 
 bmc_stats.register(app)

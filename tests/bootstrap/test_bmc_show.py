@@ -190,6 +190,13 @@ def test_a_stranger_at_an_ipmi_address() -> None:
     assert "name a log-in" in done.stderr
 
 
+def test_where_nothing_answers_no_log_in_is_asked_for() -> None:
+    done = run("127.0.0.9")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "check the address, the port and the cable; nothing answers over IPMI either" in done.stderr
+    assert "name a log-in" not in done.stderr
+
+
 def test_the_seeds_own_log_in_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir(mode=0o700)
     (tmp_path / "state" / "secrets.key").write_bytes(Fernet.generate_key())
