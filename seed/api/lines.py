@@ -12,6 +12,7 @@ from typing import Any
 from fastapi.responses import StreamingResponse
 
 from seed.errors import StoreFailed
+from seed.store.errors import WrongKey
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ async def _lines(make: Make) -> AsyncIterator[str]:
         try:
             for line in make(ended.is_set):
                 put(line)
-        except StoreFailed as error:
+        except (StoreFailed, WrongKey) as error:
             put({"failed": str(error)})
         except Exception as error:
             log.exception("an answer broke off")

@@ -31,7 +31,7 @@ class Asked(BaseModel):
 def routes(context: Context) -> APIRouter:
     """The routes under /operations and /bmc-runs."""
     router = APIRouter(tags=["operations"])
-    fan_out = FanOut(context.store, context.bmcs)
+    fan_out = FanOut(context.store, context.bmcs, context.governor)
     runs = BMCRuns(context.store, context.lifecycle, context.requests.wake)
 
     @router.post("/operations/{name}")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import Any
+from typing import Any, Protocol
 
+from hwdrivers.address import BMCAddress
+from hwdrivers.bmc import Endpoint, PowerState
 from hwdrivers.errors import BMCError, Unsupported
 from seed.bmcs import BMCs
 from seed.errors import StoreFailed
 from seed.model import Node
-from seed.operations.operation import Arguments, Operation
+from seed.operations.operation import Arguments, Ask, Operation
+from seed.power.poll import login_of
 from seed.store import Store
 from seed.store.errors import Conflict, NotFound, WrongKey
 
@@ -19,15 +22,28 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 64  # conversations; what limits is how long BMCs take
 
+LOOKED_UP = 5_000  # nodes in one statement: a database takes only so many parameters
+
 Row = dict[str, Any]
+
+
+class Power(Protocol):
+    """The governor, as far as it is needed here."""
+
+    def power(
+        self, endpoints: Iterable[Endpoint], *, ended: Callable[[], bool]
+    ) -> Iterator[tuple[Endpoint, PowerState | BMCError]]:
+        """Ask each, as fast as fleets can be asked."""
 
 
 class FanOut:
     """Asks; one node that cannot be asked does not keep the others from being asked."""
 
-    def __init__(self, store: Store, bmcs: BMCs, at_once: int = AT_ONCE) -> None:
+    def __init__(self, store: Store, bmcs: BMCs, power: Power, at_once: int = AT_ONCE) -> None:
+        """`power` asks a fleet for its power in seconds, which conversations cannot."""
         self._store = store
         self._bmcs = bmcs
+        self._power = power
         self._at_once = at_once
 
     def rows(
@@ -43,25 +59,49 @@ class FanOut:
         A row has node, uuid, bmc, and either `result`, or `error` in words; `unsupported`: it is none of
         the BMC's abilities, so that asking again changes nothing.
         """
+        found: dict[str, Node] = {}
         with self._store.read() as tx:
-            found = tx.nodes.named(keys)
+            for first in range(0, len(keys), LOOKED_UP):
+                found |= tx.nodes.named(keys[first : first + LOOKED_UP])
         yield from (_row(key, error=f"no node '{key}'") for key in dict.fromkeys(keys) if key not in found)
         nodes = {node.uuid: node for node in found.values()}.values()
+        if (question := operation.ask) is None:
+            yield from self._swept(nodes, ended)
+            return
 
         def ask(node: Node) -> Row | None:
-            return None if ended() else self._ask(node, operation, arguments, who)
+            return None if ended() else self._ask(node, operation, question, arguments, who)
 
         with ThreadPoolExecutor(max(1, min(self._at_once, len(nodes))), thread_name_prefix="ask") as pool:
             for done in as_completed([pool.submit(ask, node) for node in nodes]):
                 if (row := done.result()) is not None:
                     yield row
 
-    def _ask(self, node: Node, operation: Operation, arguments: Arguments, who: str) -> Row:
+    def _swept(self, nodes: Collection[Node], ended: Callable[[], bool]) -> Iterator[Row]:
+        """Whether they have power, by the sweep that the power sync has too."""
+        asked: dict[BMCAddress, tuple[Node, Endpoint]] = {}
+        with self._store.read() as tx:
+            logins = {name: login_of(tx, name) for name in {node.credentials for node in nodes}}
+        for node in nodes:
+            login = logins[node.credentials]
+            if isinstance(login, NotFound):
+                yield _row(node.name, node, error=str(login))
+                continue
+            endpoint = Endpoint(BMCAddress.parse(node.bmc), login)
+            asked[endpoint.address] = node, endpoint
+        for endpoint, said in self._power.power([each for _, each in asked.values()], ended=ended):
+            node, _ = asked[endpoint.address]
+            if isinstance(said, PowerState):
+                yield _row(node.name, node, result={"power": said.value})
+            else:
+                yield _row(node.name, node, error=str(said))
+
+    def _ask(self, node: Node, operation: Operation, ask: Ask, arguments: Arguments, who: str) -> Row:
         try:
             if operation.announces is not None:
                 self._announce(node, operation.announces(arguments), who)
             with self._bmcs.open(node) as bmc:
-                return _row(node.name, node, result=operation.ask(bmc, arguments))
+                return _row(node.name, node, result=ask(bmc, arguments))
         except Unsupported as error:
             return _row(node.name, node, error=self._told(node, operation, str(error)), unsupported=True)
         except (BMCError, Conflict, NotFound, StoreFailed, WrongKey) as error:

@@ -22,14 +22,17 @@ class Arguments(BaseModel):
         return self.model_dump(mode="json")
 
 
+Ask = Callable[[BMC, Any], dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class Operation:
-    """`ask` blocks, and answers what an operator sees; it raises BMCError.
+    """`ask` blocks, and answers what an operator sees; it raises BMCError. None: for power, by a sweep.
 
     `announces`: the words that the journal has before a change, after the node's name; None: it only looks.
     """
 
-    ask: Callable[[BMC, Any], dict[str, Any]]
+    ask: Ask | None
     arguments: type[Arguments] = Arguments
     announces: Callable[[Any], str] | None = None
 

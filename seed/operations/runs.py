@@ -22,6 +22,7 @@ from seed.operations.target_raid import TargetRAID
 from seed.store import Store, Transaction
 from seed.store.errors import Conflict, NotFound
 
+AT_ONCE = 200  # nodes in one transaction: other writers wait for less than a second
 IDLE = ("manageable", "available")  # no host's data is on the disks
 
 
@@ -94,10 +95,15 @@ class BMCRuns:
         self._wake = wake
 
     def start(self, keys: Sequence[str], verb: str, arguments: Arguments, who: str) -> list[Run | str]:
-        """For each node (name or UUID) the run, or why there is none; raises NotFound for the verb alone."""
-        kind = KINDS.get(verb)
-        if kind is None:
-            raise NotFound(f"no run '{verb}'; there are: {', '.join(KINDS)}")
+        """For each node (name or UUID) the run, or why there is none; `verb` is one of KINDS."""
+        answers: list[Run | str] = []
+        for first in range(0, len(keys), AT_ONCE):
+            answers += self._start(keys[first : first + AT_ONCE], verb, arguments, who)
+        self._wake()
+        return answers
+
+    def _start(self, keys: Sequence[str], verb: str, arguments: Arguments, who: str) -> list[Run | str]:
+        kind = KINDS[verb]
         with self._store.write() as tx:
             found = tx.nodes.named(keys)
             live = tx.runs.live_on([node.uuid for node in found.values()])
@@ -110,7 +116,6 @@ class BMCRuns:
                     answers.append(run)
                 except (Conflict, NotFound, VerbRefused) as refusal:
                     answers.append(str(refusal))
-        self._wake()
         return answers
 
     def _free(self, node: Node | None, key: str, live: Mapping[str, Run]) -> Node:
