@@ -172,7 +172,7 @@ def _status(port: int) -> PowerState | type[BMCError]:
 
 
 @given(st.integers(0, 2**32), st.integers(0, 6), st.integers(1, 3))
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_damaged_packets_of_a_handshake(peer_port: int, seed: int, which: int, count: int) -> None:
     with (
         mangling(peer_port, random.Random(seed), which, which + count) as port,
