@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import Endpoint
 from hwdrivers.breaker import Breaker
+from hwdrivers.conduct_view import breaker_view, clock_time, day_time, latency_view, stamp
 from hwdrivers.errors import (
     BMCError,
     BMCTimeout,
@@ -255,38 +255,7 @@ class Conduct:
                 "rate": round(self.rate.per_second, 2),
                 "answers": self.answers,
                 "failures": dict(self.failures or {}),
-                "breaker": self._breaker_view(now),
+                "breaker": breaker_view(self.breaker, now, self._time.today() - now),
                 "refused_logins": [stamp(refusal.at) for refusal in self.refusals],
                 "latency": latency_view(self.latency),
             }
-
-    def _breaker_view(self, now: float) -> Document:
-        breaker, today = self.breaker, self._time.today() - now
-        return {
-            "state": "open" if breaker.is_open else "closed",
-            "failures_in_a_row": breaker.row,
-            "since": stamp(today + breaker.since) if breaker.row else None,
-            "why": breaker.why or None,
-            "next_try": stamp(today + max(breaker.until, now)) if breaker.until is not None else None,
-        }
-
-
-def latency_view(latency: Latency | None) -> Document:
-    """In milliseconds."""
-    seen = latency or Latency()
-    numbers = {"mean": seen.mean, "p50": seen.quantile(0.5), "p95": seen.quantile(0.95)}
-    in_ms = {name: None if value is None else round(value * 1000, 1) for name, value in numbers.items()}
-    return {"count": seen.count, **in_ms}
-
-
-def stamp(at: float) -> str:
-    """ISO 8601, to the second."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
-
-
-def clock_time(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%H:%M:%S} UTC"
-
-
-def day_time(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"

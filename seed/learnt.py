@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from hwdrivers.address import BMCAddress
-from hwdrivers.conduct import latency_view
+from hwdrivers.conduct_view import latency_view
 from hwdrivers.governor import Governor, key
 from hwdrivers.latency import Latency
 from seed.errors import StoreFailed
