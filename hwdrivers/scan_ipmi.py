@@ -25,12 +25,15 @@ QUESTIONS = (rmcp.GET_CHANNEL_AUTH, rmcp.PRESENCE_PING, rmcp.GET_CHANNEL_AUTH)
 # Seconds: until the silent are asked again, and for the last answers. All answers count that come before the
 # end, so the first question has three seconds at least; real BMCs need one when they are busy.
 _BETWEEN, _LAST = 0.5, 2.0
-_RECEIVE_BUFFER = 8 << 20  # bytes; a thousand BMCs answer within milliseconds
+# Bytes. A thousand BMCs answer within milliseconds; and what is sent waits in the kernel for 3 s of ARP.
+_BUFFER = 8 << 20
 
 # linux/in.h, linux/in6.h, asm/socket.h, linux/errqueue.h; Python has no names for them.
-_IP_RECVERR, _IPV6_RECVERR, _SO_RCVBUFFORCE = 11, 25, 33
+_IP_RECVERR, _IPV6_RECVERR, _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 11, 25, 32, 33
 _EXTENDED_ERROR = struct.Struct("=IBBBBII")
-_ORIGIN_LOCAL = 1
+# (SO_EE_ORIGIN_ICMP, host unreachable), (SO_EE_ORIGIN_ICMP6, address unreachable): nobody answered ARP or ND
+# to our own kernel or to the last router.
+_NOBODY = {(2, 3, 1), (3, 1, 3)}
 
 # The neighbour table of the kernel is full (gc_thresh3, 1024 by default) while ARP waits for the dead.
 _LATER = (errno.ENOBUFS, errno.EAGAIN)
@@ -158,9 +161,9 @@ class IPMIScan:
         self._settled(host)
 
     def _read_errors(self, sock: socket.socket) -> None:
-        for address, code, origin in _errors(sock):
+        for address, code, report in _errors(sock):
             key = address if len(address) == 2 else (address[0], address[1], 0, address[3])
-            if origin == _ORIGIN_LOCAL and code == errno.EHOSTUNREACH and key in self._silent:
+            if report in _NOBODY and key in self._silent:
                 self._dead(self._silent[key])
             if code != errno.EMSGSIZE:
                 self._give_up(key)
@@ -185,10 +188,11 @@ def _socket(family: socket.AddressFamily) -> socket.socket:
         sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
     else:
         sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER)
-    except PermissionError:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+    for force, ask in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, force, _BUFFER)
+        except PermissionError:
+            sock.setsockopt(socket.SOL_SOCKET, ask, _BUFFER)
     return sock
 
 
@@ -202,8 +206,8 @@ def _received(sock: socket.socket) -> Iterator[tuple[bytes, Sockaddr]]:
             continue
 
 
-def _errors(sock: socket.socket) -> Iterator[tuple[Sockaddr, int, int]]:
-    """To whom the packet was, the error's number, and who reported it."""
+def _errors(sock: socket.socket) -> Iterator[tuple[Sockaddr, int, tuple[int, int, int]]]:
+    """To whom the packet was, the error's number, and what was reported: origin, ICMP type and code."""
     while True:
         try:
             _, ancillary, _, address = sock.recvmsg(64, 512, socket.MSG_ERRQUEUE)
@@ -211,5 +215,5 @@ def _errors(sock: socket.socket) -> Iterator[tuple[Sockaddr, int, int]]:
             return
         for _, kind, content in ancillary:
             if kind in (_IP_RECVERR, _IPV6_RECVERR) and len(content) >= _EXTENDED_ERROR.size and address:
-                code, origin, *_ = _EXTENDED_ERROR.unpack_from(content)
-                yield address, code, origin
+                code, origin, kind_of_icmp, code_of_icmp, *_ = _EXTENDED_ERROR.unpack_from(content)
+                yield address, code, (origin, kind_of_icmp, code_of_icmp)
