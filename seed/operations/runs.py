@@ -6,7 +6,7 @@ expected of it meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -103,20 +103,20 @@ class BMCRuns:
         return answers
 
     def _start(self, keys: Sequence[str], verb: str, arguments: Arguments, who: str) -> list[Run | str]:
-        kind = KINDS[verb]
         with self._store.write() as tx:
             found = tx.nodes.named(keys)
             live = tx.runs.live_on([node.uuid for node in found.values()])
-            answers: list[Run | str] = []
+            taken: dict[str, Node] = {}
+            refused: dict[str, str] = {}
             for key in keys:
                 try:
                     node = self._free(found.get(key), key, live)
-                    self._check(node, verb, kind)
-                    live[node.uuid] = run = self._open(tx, node, verb, arguments, who)
-                    answers.append(run)
+                    self._check(node, verb, KINDS[verb])
+                    taken[key] = node
                 except (Conflict, NotFound, VerbRefused) as refusal:
-                    answers.append(str(refusal))
-        return answers
+                    refused[key] = str(refusal)
+            runs = self._open(tx, taken.values(), verb, arguments, who)
+        return [runs[taken[key].uuid] if key in taken else refused[key] for key in keys]
 
     def _free(self, node: Node | None, key: str, live: Mapping[str, Run]) -> Node:
         if node is None:
@@ -144,11 +144,19 @@ class BMCRuns:
         if ability and not ability["supported"]:
             raise VerbRefused(f"node '{node.name}': unsupported: {ability['detail'] or kind.interface}")
 
-    def _open(self, tx: Transaction, node: Node, verb: str, arguments: Arguments, who: str) -> Run:
-        kind = KINDS[verb]
-        args = {**arguments.for_node(node.uuid), **(kind.more or {})}
-        run = tx.runs.open(tx.runs.new(node.uuid, verb, who, (kind.step,), args=args))
-        expected = {"expected_power": None} if kind.interface is Interface.POWER else {}
-        tx.nodes.update(node.uuid, last_error=None, **expected)
-        tx.events.add("bmc.run", f"{verb}, by {who}", node=node.uuid, run=run.id, who=who)
-        return run
+    def _open(
+        self, tx: Transaction, nodes: Iterable[Node], verb: str, arguments: Arguments, who: str
+    ) -> dict[str, Run]:
+        """The runs by node; a node that is named twice gets one."""
+        kind, uuids = KINDS[verb], list({node.uuid: None for node in nodes})
+        wanted = []
+        for uuid in uuids:
+            args = {**arguments.for_node(uuid), **(kind.more or {})}
+            wanted.append(tx.runs.new(uuid, verb, who, (kind.step,), args=args))
+        runs = tx.runs.open_all(wanted)
+        tx.nodes.clear_errors(uuids)
+        for uuid in uuids:
+            if kind.interface is Interface.POWER:
+                tx.nodes.update(uuid, expected_power=None)
+            tx.events.add("bmc.run", f"{verb}, by {who}", node=uuid, run=runs[uuid].id, who=who)
+        return runs
