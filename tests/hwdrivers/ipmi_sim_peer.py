@@ -119,7 +119,9 @@ def started() -> tuple[subprocess.Popen, int]:
     for fault in WISHES["faults"]:
         (FOLDER / fault.replace(" ", "-")).touch()
     log = (FOLDER / "log").open("w")
-    command = ["ipmi_sim", "-n", "-c", FOLDER / "lan.conf", "-f", FOLDER / "sim.emu", "-s", FOLDER / "state"]
+    # It ends with this process, however that ends.
+    command = ["setpriv", "--pdeathsig", "KILL", "ipmi_sim", "-n"]
+    command += ["-c", f"{FOLDER}/lan.conf", "-f", f"{FOLDER}/sim.emu", "-s", f"{FOLDER}/state"]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log), port
 
 
