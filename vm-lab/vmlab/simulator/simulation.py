@@ -83,6 +83,8 @@ class Simulation(Control):
         except BaseException:
             self._end()
             raise
+        #: Of all BMCs, in order.
+        self.addresses = [addresses.text(number) for number in settings.members()]
         #: None: that protocol is not served.
         self.ipmi_port: int | None = self.serves["ipmi_port"]
         self.redfish_port: int | None = self.serves["redfish_port"]
@@ -90,11 +92,6 @@ class Simulation(Control):
     @property
     def pid(self) -> int:
         return self._process.pid
-
-    @property
-    def addresses(self) -> list[str]:
-        """Of all BMCs, in order."""
-        return [addresses.text(number) for number in self.settings.members()]
 
     def ipmi(self, address: str) -> str:
         return f"ipmi://{address}:{self.ipmi_port}"
