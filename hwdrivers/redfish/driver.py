@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from sushy import exceptions as seen
 
@@ -89,11 +90,16 @@ class Redfish(Offers):
             return Identity(
                 vendor=told(document.get("Manufacturer")),
                 model=told(document.get("Model")),
-                serial=told(document.get("SerialNumber")),
+                serial=self._serial(document),
                 uuid=told_uuid(document.get("UUID")),
                 firmware=self._bmc_firmware(),
                 power=_power(document),
             )
+
+    def _serial(self, document: Mapping[str, Any]) -> str | None:
+        """As the machine's own firmware tells it to its operating system."""
+        sku = told(document.get("SKU")) if Quirk.SKU_IS_SERIAL in self._system.quirks else None
+        return sku or told(document.get("SerialNumber"))
 
     def power_state(self) -> PowerState:
         with self._system.talking("read the power state"):

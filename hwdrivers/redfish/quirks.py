@@ -21,6 +21,7 @@ class Quirk(StrEnum):
     MEDIA_BY_OEM = "boot virtual media by the maker's own action"
     UEFI_TARGETS = "use UEFI's own names of boot devices"
     SKIP_SLOTS = "leave out virtual drives that take no URL"
+    SKU_IS_SERIAL = "take the SKU for the serial number that firmware and sticker tell"
     SAYS_BUSY = "take this message for: not now"
     SAYS_FULL = "take this message for: all sessions are taken"
 
@@ -229,6 +230,13 @@ ROWS = (
         value="InvalidOperationForSystemState",
     ),
     # Documents
+    Row(
+        Quirk.SKU_IS_SERIAL,
+        "dell",
+        "",
+        "SerialNumber is the board's; SMBIOS and the sticker tell the service tag, which is the SKU here",
+        _GITHUB + "ansible/ansible/issues/53461; " + _GITHUB + "Dasharo/dasharo-issues/issues/155",
+    ),
     Row(
         Quirk.EXPECTED,
         "dell",

@@ -80,7 +80,7 @@ def test_a_service_that_asks_for_no_log_in_is_shown_whole_without_a_seed(options
     with static(recorded("dell-r820")) as address:
         document = shown(address, *options)
     assert document["address"] == address
-    assert document["identity"]["serial"] == "CN747514CF0014"
+    assert document["identity"]["serial"] == "G2XBKY1"
     assert document["power"] == "power on"
     assert document["inventory"]["memory_mib"] == 524288
     assert document["abilities"]["power"]["supported"] is True

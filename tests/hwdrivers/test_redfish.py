@@ -33,6 +33,14 @@ def test_a_recorded_supermicro_with_a_blank_serial() -> None:
         bmc.close()
 
 
+def test_the_serial_of_a_dell_is_its_service_tag_as_its_firmware_tells_it() -> None:
+    with tree_peer("dell-r820") as peer:
+        bmc = Redfish(endpoint(peer.address))
+        assert bmc.identify().serial == "G2XBKY1"
+        assert (bmc.inventory().serial, bmc.inventory().sku) == ("CN747514CF0014", "G2XBKY1")
+        bmc.close()
+
+
 def test_the_session_is_opened_once_and_closed() -> None:
     with tree_peer("supermicro-x10") as peer:
         bmc = Redfish(endpoint(peer.address))
