@@ -117,3 +117,10 @@ def pong(bmc: str, fleet: Simulation, ping: bytes) -> bool:
             return False
     assert sender[0] == bmc  # it answers from the address that was asked
     return answer[8] == 0x40
+
+
+def test_ipmitool_finds_the_best_suite_itself(fleet: Simulation, password_file: Path) -> None:
+    to = ["-I", "lanplus", "-H", fleet.addresses[30], "-p", str(fleet.ipmi_port), "-U", "admin"]
+    command = ["ipmitool", *to, "-f", str(password_file), "power", "status"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("Chassis Power is off\n", "")

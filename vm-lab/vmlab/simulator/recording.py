@@ -114,7 +114,7 @@ class _logged_in:
         self._session: str | None = None
 
     def __enter__(self) -> None:
-        answer = self._client.post(f"{ROOT}/SessionService/Sessions", json=self._login)
+        answer = self._client.post(_sessions(self._client.get(ROOT)), json=self._login)
         if answer.status_code in (401, 403):
             raise LabError(f"{self._where} refuses the log-in", do="Check --username and --password-file.")
         token = answer.headers.get("x-auth-token")
@@ -127,6 +127,14 @@ class _logged_in:
     def __exit__(self, *_: object) -> None:
         if self._session:
             self._client.delete(self._session)
+
+
+def _sessions(root: httpx.Response) -> str:
+    """Where its sessions are: iDRAC 7 and 8 have them at /redfish/v1/Sessions."""
+    try:
+        return str(root.json()["Links"]["Sessions"]["@odata.id"])
+    except (ValueError, KeyError, TypeError):
+        return f"{ROOT}/SessionService/Sessions"
 
 
 def _wanted(path: str) -> bool:

@@ -48,13 +48,18 @@ class IPMI:
             machine.requests += 1
             if packet[4] == 6:
                 return self._rmcp_plus(packet, machine, peer)
-            return self._outside(packet, machine) if packet[4] == 0 else None
+            return self._ipmi_1_5(packet, machine) if packet[4] == 0 else None
         return _pong(packet) if packet[3] == 6 and packet[8] == 0x80 else None
 
     # --- outside of sessions
 
-    def _outside(self, packet: bytes, machine: Machine) -> bytes | None:
-        request = wire.read_request(packet[14 : 14 + packet[13]]) if len(packet) > 20 else None
+    def _ipmi_1_5(self, packet: bytes, machine: Machine) -> bytes | None:
+        answer = self._outside(packet[14 : 14 + packet[13]], machine) if len(packet) > 20 else None
+        return None if answer is None else wire.outside_session(answer)
+
+    def _outside(self, message: bytes, machine: Machine) -> bytes | None:
+        """The answer to what a stranger may ask."""
+        request = wire.read_request(message)
         if request is None:
             return None
         if request.key == _AUTH_CAPABILITIES:
@@ -65,7 +70,7 @@ class IPMI:
             answer = b"\x00" + machine.personality.guid(machine)
         else:
             answer = commands.NO_PRIVILEGE if request.key in commands.COMMANDS else commands.INVALID_COMMAND
-        return wire.outside_session(wire.response(request, answer, Kind.CHECKSUM in machine.faults))
+        return wire.response(request, answer, Kind.CHECKSUM in machine.faults)
 
     # --- the log-in
 
@@ -73,10 +78,13 @@ class IPMI:
         if len(packet) < 24:
             return None
         kind = packet[5] & 0x3F
+        payload = packet[16 : 16 + int.from_bytes(packet[14:16], "little")]
+        if packet[5] == wire.IPMI and packet[6:10] == bytes(4):  # so ipmitool 1.8.19 asks for cipher suites
+            answer = self._outside(payload, machine)
+            return None if answer is None else wire.rmcp_plus(wire.IPMI, 0, 0, answer)
         if kind in (wire.IPMI, wire.SOL):
             return self._in_session(kind, packet, machine, peer)
         step = self._login.get(kind)
-        payload = packet[16 : 16 + int.from_bytes(packet[14:16], "little")]
         return step(payload, machine, peer) if step is not None and len(payload) >= 8 else None
 
     def _open_session(self, payload: bytes, machine: Machine, peer: Any) -> bytes | None:
