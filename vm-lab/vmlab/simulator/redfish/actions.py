@@ -40,7 +40,11 @@ def post(asked: Asked, told: dict[str, Any]) -> Answer:
 
 def _reset_system(asked: Asked, owner: str, told: dict[str, Any], offered: dict[str, Any]) -> Answer:
     kind = told.get("ResetType", "On")
-    if kind not in offered.get("ResetType@Redfish.AllowableValues", _RESETS) or kind not in _RESETS:
+    if (
+        not isinstance(kind, str)
+        or kind not in offered.get("ResetType@Redfish.AllowableValues", _RESETS)
+        or kind not in _RESETS
+    ):
         return error(400, "ActionParameterValueNotInList", f"ResetType cannot be {kind!r}.")
     on = asked.machine.is_on(asked.now)
     what = _RESETS[kind]
@@ -105,7 +109,10 @@ def _simple_update(asked: Asked, owner: str, told: dict[str, Any], offered: dict
         return error(400, "ActionParameterMissing", "ImageURI is missing.")
     name = image.rpartition("/")[2]
     version = re.search(r"\d+(\.\d+)+", name)
-    paths = [path.rstrip("/") for path in told.get("Targets") or ()] or _meant_by(asked, name)
+    targets = told.get("Targets") or []
+    if not isinstance(targets, list):
+        return error(400, "ActionParameterValueTypeError", "Targets must be an array.")
+    paths = [str(path).rstrip("/") for path in targets] or _meant_by(asked, name)
     if any(path not in asked.documents for path in paths):
         return error(400, "ActionParameterValueError", "Targets names what is not there.")
 

@@ -60,6 +60,8 @@ def _settings(asked: Asked, told: dict[str, Any]) -> Answer:
     owner = asked.documents.settings[asked.path]
     known = asked.documents.document(owner, asked.machine, asked.now).get("Attributes", {})
     wanted = told.get("Attributes", {})
+    if not isinstance(wanted, dict):
+        return error(400, "PropertyValueTypeError", "Attributes must be an object.")
     unknown = [name for name in wanted if name not in known]
     if unknown:
         return error(400, "PropertyUnknown", f"There is no attribute {', '.join(unknown)}.")
