@@ -11,10 +11,10 @@ from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import BootDevice, BootMode, Endpoint, Identity, PowerAction, PowerState
 from hwdrivers.credentials import Credentials, Secret
 from hwdrivers.errors import BMCError, BMCTimeout, Busy, LogInRefused, Unreachable
+from hwdrivers.fake_console import FakeConsole
 from hwdrivers.fake_parts import (
     FakeAccounts,
     FakeBIOS,
-    FakeConsole,
     FakeEventLog,
     FakeFirmware,
     FakeLED,
