@@ -92,6 +92,8 @@ class Crawl:
         answer = client.get(path)
         self.seconds.append(round(time.monotonic() - started, 4))
         time.sleep(self._pause)
+        if answer.status_code == 401 and len(self.documents) < 2:  # each more could be the one that locks
+            raise _refused(self._target.url)
         try:
             document = answer.json()
         except ValueError:
@@ -114,9 +116,13 @@ class _logged_in:
         self._session: str | None = None
 
     def __enter__(self) -> None:
-        answer = self._client.post(_sessions(self._client.get(ROOT)), json=self._login)
+        sessions = _sessions(self._client.get(ROOT))
+        if sessions is None:  # sushy-tools 2.2.0
+            self._client.auth = (self._login["UserName"], self._login["Password"])
+            return
+        answer = self._client.post(sessions, json=self._login)
         if answer.status_code in (401, 403):
-            raise LabError(f"{self._where} refuses the log-in", do="Check --username and --password-file.")
+            raise _refused(self._where)
         token = answer.headers.get("x-auth-token")
         if token:
             self._client.headers["X-Auth-Token"] = token
@@ -129,12 +135,16 @@ class _logged_in:
             self._client.delete(self._session)
 
 
-def _sessions(root: httpx.Response) -> str:
-    """Where its sessions are: iDRAC 7 and 8 have them at /redfish/v1/Sessions."""
+def _sessions(root: httpx.Response) -> str | None:
+    """Where its sessions are (iDRAC 7 and 8: /redfish/v1/Sessions); None: it tells of none."""
     try:
         return str(root.json()["Links"]["Sessions"]["@odata.id"])
     except (ValueError, KeyError, TypeError):
-        return f"{ROOT}/SessionService/Sessions"
+        return f"{ROOT}/SessionService/Sessions" if "SessionService" in root.text else None
+
+
+def _refused(where: str) -> LabError:
+    return LabError(f"{where} refuses the log-in", do="Check --username and --password-file.")
 
 
 def _wanted(path: str) -> bool:
