@@ -45,7 +45,7 @@ class PowerSync:
         wake: Callable[[], None],
         *,
         name: str = "seed",
-        interval: float = 60,
+        interval: float = 45,
         faulty_after: int = 3,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         randomness: Callable[[], float] = random.random,
