@@ -27,7 +27,7 @@ from bootstrap.config import read
 from hwdrivers.bmc import PowerAction, PowerState
 from hwdrivers.errors import BMCTimeout
 from hwdrivers.fake import FakeBMC, FakeRack, Fault
-from seed.bmcs import BMCs
+from hwdrivers.governor import Governor, unpaced
 from seed.lifecycle import ironic_39
 from seed.power.sync import PowerSync
 from seed.store import Store
@@ -64,9 +64,9 @@ class Site:
         store.close()
         self.machines = [Machine(number, bmc=Busy) for number in (1, 2, 3)]
         self.world = World(folder, *self.machines, ca=ca, where=folder / "undercloud.sqlite")
-        bmcs = BMCs(self.world.store, FakeRack(*(machine.bmc for machine in self.machines)).connect)
+        governor = Governor(unpaced(FakeRack(*(machine.bmc for machine in self.machines)).connect))
         world = self.world
-        self.power = PowerSync(world.store, ironic_39(), bmcs, world.conductor.wake, clock=world.clock)
+        self.power = PowerSync(world.store, ironic_39(), governor, world.conductor.wake, clock=world.clock)
 
     def __call__(self, *words: str) -> tuple[int, str, str]:
         done = CliRunner().invoke(app, ["--config", str(self.config), *words])

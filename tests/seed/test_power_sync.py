@@ -78,7 +78,7 @@ def sync(
     **options: Any,
 ) -> PowerSync:
     power = governor or govern(world)
-    options = {"clock": world.clock, "randomness": lambda: 0.5, **options}
+    options = {"clock": world.clock, "interval": 60, "randomness": lambda: 0.5, **options}
     return PowerSync(store or world.store, ironic_39(), power, world.conductor.wake, name=name, **options)
 
 
