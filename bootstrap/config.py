@@ -122,8 +122,8 @@ class Limits(Strict):
 class PowerSyncConfig(Strict):
     """How often the nodes' power is looked at, in seconds (0: never).
 
-    A BMC that gave no answer `faulty_after` times in a row makes its node faulty. BMCs end an IPMI session that
-    was idle for a minute: up to 45 s apart, a sweep finds the session of the one before.
+    A BMC that gave no answer `faulty_after` times in a row makes its node faulty. BMCs end an IPMI session
+    that was idle for a minute: up to 45 s apart, a sweep finds the session of the one before.
     """
 
     interval: float = Field(default=45, ge=0, le=86_400)
