@@ -65,7 +65,7 @@ def _unreachable(address: BMCAddress, action: str, error: seen.ConnectionError) 
     cause = type(error.__context__).__name__
     text = _network_reason(str(error))
     if cause == "SSLError":
-        advice = "give its certificate as ca_file, or set verify_tls to false (also for TLS older than 1.2)"
+        advice = "give its certificate with --ca-file, or accept any with --insecure (TLS older than 1.2 too)"
         return Unreachable.at(address, action, text, advice, retryable=False)
     if cause == "InvalidURL":
         return Unreachable.at(address, action, text, "use that address", retryable=False)

@@ -332,7 +332,7 @@ def _worded(address: BMCAddress, action: str) -> Iterator[None]:
     try:
         yield
     except aiohttp.ClientSSLError as error:
-        advice = "give its certificate as ca_file, or set verify_tls to false (also for TLS older than 1.2)"
+        advice = "give its certificate with --ca-file, or accept any with --insecure (TLS older than 1.2 too)"
         raise Unreachable.at(address, action, _reason(error), advice, retryable=False) from None
     except aiohttp.ConnectionTimeoutError:
         text = f"no answer within {_TIMEOUT.sock_connect:g} s"

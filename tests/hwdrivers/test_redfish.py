@@ -141,7 +141,7 @@ def test_a_self_signed_certificate(tmp_path: Path) -> None:
     pytest.importorskip("sushy_tools")
     certificate, key = self_signed(tmp_path)
     with sushy_tools_peer(tmp_path, tls=(certificate, key)) as peer:
-        with pytest.raises(Unreachable, match="give its certificate as ca_file") as caught:
+        with pytest.raises(Unreachable, match="give its certificate with --ca-file") as caught:
             Redfish(endpoint(peer.address))
         assert not caught.value.retryable
         for trust in ({"ca_file": certificate}, {"verify_tls": False}):

@@ -150,7 +150,7 @@ def test_certificates(tmp_path: Path, sweep: Sweep) -> None:
     with sushy_tools_peer(tmp_path, tls=(certificate, key)) as peer:
         error = told(sweep, endpoint(peer.address))
         assert isinstance(error, Unreachable)
-        assert "give its certificate as ca_file" in str(error)
+        assert "give its certificate with --ca-file" in str(error)
         assert not error.retryable
         for trust in ({"ca_file": certificate}, {"verify_tls": False}):
             assert told(sweep, endpoint(peer.address, **trust)) is PowerState.OFF
