@@ -19,7 +19,7 @@ from hwdrivers.address import AddressError, BMCAddress, Scheme
 from hwdrivers.bmc import Endpoint
 from hwdrivers.connect import connect
 from hwdrivers.credentials import ANONYMOUS, Credentials, Secret
-from hwdrivers.errors import BMCError
+from hwdrivers.errors import AccessDenied, BMCError
 from hwdrivers.look import as_stranger, look
 from hwdrivers.pace import Unpaced
 
@@ -150,7 +150,8 @@ def _read(ctx: typer.Context, where: BMCAddress, log_in: LogIn, output: Format) 
             return _watch(look(endpoint, partial(connect, pace=asking)), asking)
     except BMCError as error:
         heard = _show_stranger(where, output) if log_in.missing else False
-        raise CommandError(f"{error}{_advice(where, log_in, heard)}") from None
+        asks = heard and isinstance(error, AccessDenied)
+        raise CommandError(f"{error}{_advice(where, log_in, heard, asks)}") from None
 
 
 def _asked(where: BMCAddress, log_in: LogIn) -> BMCAddress:
@@ -159,10 +160,10 @@ def _asked(where: BMCAddress, log_in: LogIn) -> BMCAddress:
     return where.with_scheme(Scheme.REDFISH_HTTPS) if anonymous else where
 
 
-def _advice(where: BMCAddress, log_in: LogIn, heard: bool) -> str:
-    """What is missing, where a stranger was answered."""
+def _advice(where: BMCAddress, log_in: LogIn, heard: bool, asks: bool) -> str:
+    """What is missing, where a stranger was answered and it `asks` for a log-in."""
     if heard:
-        return f"; {_LOG_IN}"
+        return f"; {_LOG_IN}" if asks else ""
     return "; nothing answers over IPMI either" if log_in.missing and where.scheme is None else ""
 
 
