@@ -201,8 +201,10 @@ class RedfishSweep:
         if reply.status in _NO_SESSIONS or (reply.status < 300 and not token):
             service.headers = {"Authorization": _basic(endpoint.credentials)}
             return
-        if reply.status >= 300:
-            self._document(service, endpoint, _LOG_IN, reply)
+        if reply.status >= 300 or token is None:
+            self._document(service, endpoint, _LOG_IN, reply)  # raises its refusal; a redirect is none
+            seen_here = f"HTTP {reply.status} to a log-in"
+            raise ProtocolError.at(endpoint.address, _LOG_IN, seen_here, "give the address it redirects to")
         service.headers = {"X-Auth-Token": token}
         service.session = in_service(reply.headers.get("Location"))
 
