@@ -19,7 +19,7 @@ class Slow(FakeBMC):
         self._due: float | None = None
 
     def request_power(self, action: PowerAction) -> None:
-        self._note(f"power {action}")
+        self.note(f"power {action}")
         self._due = self._due or self._slow_clock() + self._delay
 
     def power_state(self) -> PowerState:
@@ -48,7 +48,7 @@ def test_a_system_that_ignores_the_request_is_cut(clock: StoppedClock) -> None:
     class Deaf(FakeBMC):
         def request_power(self, action: PowerAction) -> None:
             if action is PowerAction.SOFT_OFF:
-                self._note("ignored")
+                self.note("ignored")
             else:
                 super().request_power(action)
 
