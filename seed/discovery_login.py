@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from hwdrivers.address import AddressError, BMCAddress, Scheme
 from hwdrivers.bmc import BMC, Identity
-from hwdrivers.credentials import Credentials
+from hwdrivers.credentials import Credentials, Secret
 from hwdrivers.errors import (
     AccessDenied,
     BMCError,
@@ -51,6 +52,39 @@ class Login:
     credentials: Credentials
 
 
+class Tried:
+    """What one machine said to the log-ins so far."""
+
+    def __init__(self) -> None:
+        self.refused: list[BMCError] = []
+        self.last: BMCError | None = None
+        self._sent: set[tuple[str, Secret]] = set()
+        self._untrusting: set[tuple[bool, Path | None]] = set()
+
+    def is_new(self, login: Login) -> bool:
+        """Not one password under two names, nor one whose `verify_tls` and `ca_file` distrust the BMC."""
+        return _password(login) not in self._sent and _trust(login) not in self._untrusting
+
+    def may_go_on(self, login: Login, said: BMCError) -> bool:
+        """Whether another log-in may do better after this error."""
+        self.last = said
+        if _is_untrusted(said):
+            self._untrusting.add(_trust(login))
+            return True
+        self._sent.add(_password(login))
+        if isinstance(said, AccessDenied):
+            self.refused.append(said)
+        return isinstance(said, AccessDenied)
+
+
+def _password(login: Login) -> tuple[str, Secret]:
+    return login.credentials.username, login.credentials.password
+
+
+def _trust(login: Login) -> tuple[bool, Path | None]:
+    return login.credentials.verify_tls, login.credentials.ca_file
+
+
 class Questions:
     """Asks BMCs who they are. Any thread may use it, for different BMCs."""
 
@@ -77,17 +111,20 @@ class Questions:
     def ask(self, machine: FoundMachine, logins: Sequence[Login]) -> list[Told]:
         """One answer, or one for each system behind the BMC."""
         where = machine.best.address
-        refused: list[BMCError] = []
-        for login in _once(logins):
+        tried = Tried()
+        for login in logins:
             if self._ended():
                 break
-            if len(refused) >= self._most_refused:
-                return [Told(where, error=_enough(where, refused))]
+            if not tried.is_new(login):
+                continue
+            if len(tried.refused) >= self._most_refused:
+                return [Told(where, error=_enough(where, tried.refused))]
             said = self._ask(machine, login)
-            if not isinstance(said, AccessDenied):
-                return said if isinstance(said, list) else [Told(where, error=said)]
-            refused.append(said)
-        return [Told(where, error=refused[-1] if refused else None)]
+            if isinstance(said, list):
+                return said
+            if not tried.may_go_on(login, said):
+                return [Told(where, error=said)]
+        return [Told(where, error=tried.last)]
 
     def _ask(self, machine: FoundMachine, login: Login) -> list[Told] | BMCError:
         others = [found.address for found in machine.others if found.address.scheme is Scheme.IPMI]
@@ -97,7 +134,7 @@ class Questions:
                 return self._systems(address, login)
             except BMCError as said:
                 error = error or said
-                if not isinstance(said, _OTHER_WAY) or (isinstance(said, Unreachable) and not said.retryable):
+                if not isinstance(said, _OTHER_WAY) or _is_untrusted(said):
                     return said
         return error or []
 
@@ -121,14 +158,9 @@ class Questions:
         return Told(address, identity, login.name, is_factory_login(login.credentials), mac)
 
 
-def _once(logins: Sequence[Login]) -> Iterator[Login]:
-    """The same password under two names is one that would be refused twice."""
-    seen = set()
-    for login in logins:
-        key = (login.credentials.username, login.credentials.password)
-        if key not in seen:
-            seen.add(key)
-            yield login
+def _is_untrusted(error: BMCError) -> bool:
+    """Its certificate is not trusted, so that nothing was sent."""
+    return isinstance(error, Unreachable) and not error.retryable
 
 
 def _enough(where: BMCAddress, refused: Sequence[BMCError]) -> BMCError:

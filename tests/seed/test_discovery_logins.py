@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from hwdrivers.fake import FakeBMC, FakeRack, Fault
 from hwdrivers.scan import Finding
 from hwdrivers.scan_machines import FoundMachine
 from seed.bmcs import BMCs
-from seed.discovery_login import Login, Questions
+from seed.discovery_login import Login, Questions, Told
 
 RIGHT = Credentials("admin", Secret(PASSWORD))
 
@@ -126,14 +128,49 @@ def test_the_other_protocol_is_asked_when_one_is_silent_but_not_after_a_refusal(
     assert (len(web.logins), len(ipmi.logins)) == (2, 1)
 
 
+class SelfSigned:
+    """Redfish and IPMI of one BMC, whose certificate only log-ins without `verify_tls` accept."""
+
+    def __init__(self) -> None:
+        self.web, self.ipmi = (
+            FakeBMC(f"{scheme}://192.0.2.1", credentials=RIGHT) for scheme in ("redfish", "ipmi")
+        )
+        self.distrusted: list[BMCAddress] = []
+
+    def connect(self, endpoint: Endpoint) -> BMC:
+        if endpoint.credentials.verify_tls:
+            self.distrusted.append(endpoint.address)
+            raise Unreachable.at(endpoint.address, "log in", "certificate verify failed", "", retryable=False)
+        return FakeRack(self.web, self.ipmi).connect(endpoint)
+
+    def told(self, world: World, *logins: Login) -> Told:
+        (told,) = Questions(BMCs(world.store, self.connect)).ask(both(self.web, self.ipmi), logins)
+        return told
+
+
+def insecure(login: Credentials) -> Credentials:
+    return replace(login, verify_tls=False)
+
+
 def test_a_certificate_that_is_not_trusted_sends_no_password_another_way(world: World) -> None:
-    asked: list[BMCAddress] = []
-
-    def connect(endpoint: Endpoint) -> BMC:
-        asked.append(endpoint.address)
-        raise Unreachable.at(endpoint.address, "log in", "certificate verify failed", "", retryable=False)
-
-    web, ipmi = (FakeBMC(f"{scheme}://192.0.2.1") for scheme in ("redfish", "ipmi"))
-    (told,) = Questions(BMCs(world.store, connect)).ask(both(web, ipmi), [Login("rack", RIGHT)])
-    assert asked == [web.address]
+    machine = SelfSigned()
+    told = machine.told(world, Login("rack", RIGHT), Login("other", Credentials("other", Secret("other"))))
+    assert machine.distrusted == [machine.web.address]  # the same would be said to the second one
     assert "certificate verify failed" in str(told.error)
+
+
+def test_after_a_certificate_that_is_not_trusted_a_log_in_that_accepts_it_is_tried(world: World) -> None:
+    machine = SelfSigned()
+    told = machine.told(world, Login("strict", RIGHT), Login("lax", insecure(RIGHT)))
+    assert (told.address, told.login, told.error) == (machine.web.address, "lax", None)
+
+
+def test_a_log_in_that_was_not_sent_does_not_count_as_refused(world: World) -> None:
+    machine = SelfSigned()
+    wrong = [Login(name, insecure(Credentials(name, Secret("wrong")))) for name in ("wrong-1", "wrong-2")]
+    pinned = Login("pinned", replace(RIGHT, ca_file=Path("other-ca.pem")))
+    told = machine.told(
+        world, wrong[0], Login("strict", RIGHT), pinned, Login("lax", insecure(RIGHT)), wrong[1]
+    )
+    assert (told.login, machine.web.logins) == ("lax", ["wrong-1", "admin"])
+    assert len(machine.distrusted) == 2  # each certificate authority is asked
