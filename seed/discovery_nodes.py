@@ -59,7 +59,7 @@ class Nodes:
         if known is not None:
             return row | {"node": known.name, "outcome": "known"}
         if row["error"]:
-            return row | {"outcome": "refused"}
+            return row
         if not self._enroll or row["login"] is None:
             return row
         return row | self._enrolled(row)

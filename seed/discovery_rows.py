@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from hwdrivers.bmc import Identity
+from hwdrivers.errors import AccessDenied, BMCError
 from hwdrivers.scan_machines import FoundMachine
 from seed.discovery_login import Told
 
@@ -37,7 +38,7 @@ def row_of(machine: FoundMachine, told: Told | None, mac: str | None) -> Row:
         "login": told.login if told else None,
         "findings": [],
         "node": None,
-        "outcome": "found",
+        "outcome": _outcome(told.error if told else None),
         "change": None,
         "error": str(told.error) if told and told.error else None,
     }
@@ -46,6 +47,12 @@ def row_of(machine: FoundMachine, told: Told | None, mac: str | None) -> Row:
     if told and told.factory:
         row["findings"].append("lets in with the password of the factory: change it")
     return row
+
+
+def _outcome(error: BMCError | None) -> str:
+    if error is None:
+        return "found"
+    return "refused" if isinstance(error, AccessDenied) else "failed"
 
 
 def addresses(row: Mapping[str, Any]) -> list[str]:

@@ -180,6 +180,6 @@ def test_a_bmc_that_fails_is_a_row_with_its_words(world: World) -> None:
     broken = bmc(1)
     broken.faults = {Fault.TIME_OUT}
     first, second = rows(discover(world, Rack(broken, bmc(2))))
-    assert (first["outcome"], first["serial"]) == ("refused", None)
+    assert (first["outcome"], first["serial"]) == ("failed", None)
     assert "no answer" in first["error"]
     assert second["outcome"] == "found"
