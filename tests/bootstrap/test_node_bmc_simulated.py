@@ -150,3 +150,14 @@ def test_who_talks_nonsense_does_not_keep_the_others_from_answering(rack: Rack) 
     assert [f"node-{number}" in said for number in (1, 2, 3, 4)] == [True, True, True, False]
     assert complained.startswith("node-4: cannot ")
     assert complained.endswith("1 of 4 failed\n")
+
+
+def test_volumes_are_made_once_and_remade_as_the_file_says(rack: Rack, tmp_path: Path) -> None:
+    wanted = tmp_path / "volumes.yaml"
+    with rack.seed():
+        for level in ("1", "1", "0"):
+            wanted.write_text(f"logical_disks: [{{size_gb: MAX, raid_level: '{level}', volume_name: root}}]")
+            rack.does("raid", "apply", str(wanted), "node-4", "--yes")
+    assert [words for words in rack.done(4) if "volume" in words] == [
+        *("create volume 1 (RAID1)", "delete volume 1", "create volume 1 (RAID0)"),
+    ]

@@ -23,6 +23,7 @@ PATHS = [
     "/Systems/1/Bios/Settings",
     "/Systems/1/Actions/ComputerSystem.Reset",
     "/SessionService/Sessions",
+    "/Systems/1/Storage/1/Volumes",
 ]
 ACTIONS = ["/Systems/1/VirtualMedia/CD1/Actions/VirtualMedia.InsertMedia", "/AccountService/Accounts/1"]
 UPDATE = "/UpdateService/Actions/UpdateService.SimpleUpdate"
@@ -36,6 +37,9 @@ NAMES = [
     "Password",
     "UserName",
     "IndicatorLED",
+    "RAIDType",
+    "Links",
+    "CapacityBytes",
 ]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

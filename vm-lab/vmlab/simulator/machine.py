@@ -43,6 +43,7 @@ class Machine:
         "sessions_most",
         "tasks",
         "unfinished",
+        "volumes",
         "wrong_in_a_row",
         "wrong_passwords",
     )
@@ -66,6 +67,7 @@ class Machine:
         self.sel: list[bytes] | None = None
         self.pending: dict[str, dict[str, Any]] = {}  # BIOS settings until the next boot
         self.tasks: dict[str, Any] = {}
+        self.volumes: dict[str, dict[str, Any] | None] = {}  # made here; None: removed
         self.deaf_until = 0.0
         self.locked_until = 0.0
         self.wrong_in_a_row = 0

@@ -13,7 +13,7 @@ from vmlab.simulator.faults import Kind
 from vmlab.simulator.fleet import Fleet
 from vmlab.simulator.machine import Machine
 from vmlab.simulator.personality import Personality
-from vmlab.simulator.redfish import accounts, actions, changes, tasks
+from vmlab.simulator.redfish import accounts, actions, changes, tasks, volumes
 from vmlab.simulator.redfish.answer import Answer, collection, error, not_found
 from vmlab.simulator.redfish.asked import Asked
 from vmlab.simulator.redfish.documents import Documents, dumps
@@ -126,6 +126,8 @@ class Service:
             return accounts.get(asked)
         if path.startswith(tasks.PATH):
             return tasks.get(asked)
+        if (volume := volumes.get(asked)) is not None:
+            return volume
         body = self._documents.render(path, asked.machine, asked.now)
         if path in self._documents.statuses:
             return error(self._documents.statuses[path], "GeneralError", "As recorded.")
@@ -145,11 +147,13 @@ class Service:
     def _change(self, asked: Asked, method: str, body: bytes) -> Answer:
         if method == "DELETE" and asked.path.startswith(f"{self._sessions}/"):
             return self._log_out(asked)
+        if method == "DELETE":
+            return volumes.delete(asked)
         told = _object(body or b"{}")
         if told is None:
             return error(400, "MalformedJSON", "The request body is not a JSON object.")
         if method == "POST":
-            return actions.post(asked, told)
+            return volumes.create(asked, told) if volumes.is_collection(asked) else actions.post(asked, told)
         if method == "PATCH":
             return changes.patch(asked, told)
         return error(405, "OperationNotAllowed", f"{method} is not allowed here.")
