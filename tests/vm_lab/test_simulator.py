@@ -62,6 +62,22 @@ def test_one_machine_behind_both_protocols(fleet: Simulation) -> None:
     assert fleet.remembered(bmc)["done"] == ["power on", "power off"]
 
 
+def test_without_power_neither_protocol_reads_what_hangs_on_it(fleet: Simulation) -> None:
+    bmc = fleet.addresses[3]
+    ipmi = command.Command(bmc, "admin", fleet.settings.password, port=fleet.ipmi_port)
+    told = []
+    for power in ("off", "on"):
+        if power == "on":
+            ipmi.set_power(power)
+        fans_and_volts = [one for one in ipmi.get_sensor_data() if one.type in ("Fan", "Voltage")]
+        with system(fleet, bmc) as machine:
+            thermal = machine._conn.get("/redfish/v1/Chassis/1/Thermal").json()
+            volts = machine._conn.get("/redfish/v1/Chassis/1/Power").json()["Voltages"][0]["ReadingVolts"]
+        told.append(([one.value for one in fans_and_volts], thermal["Fans"][0]["Reading"], volts))
+        assert thermal["Temperatures"][0]["ReadingCelsius"] == 24
+    assert told == [([None] * 3, None, None), ([8160, 8040, 12.06], 8160, 12.06)]
+
+
 def test_each_machine_is_another(fleet: Simulation) -> None:
     told = []
     for bmc in fleet.addresses[5:7]:

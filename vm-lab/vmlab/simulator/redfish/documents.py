@@ -19,7 +19,9 @@ _OWN: dict[str, Own] = {
     "MACAddress": own_mac,
     "PermanentMACAddress": own_mac,
 }
-_LIVE = ("#ComputerSystem.", "#Chassis.")
+_LIVE = ("#ComputerSystem.", "#Chassis.", "#Thermal.", "#Power.")
+# What hangs on the host's power has no reading without it: fans, and 12V (not batteries and standby).
+_HOST_POWERED = (("Fans", "Reading", ""), ("Fans", "ReadingRPM", ""), ("Voltages", "ReadingVolts", "12V"))
 
 
 def dumps(document: Document) -> bytes:
@@ -91,6 +93,15 @@ def _live(document: Document, machine: Machine, now: float) -> None:
         document["LocationIndicatorActive"] = machine.led
     if "Boot" in document:
         document["Boot"].update(machine.boot)
+    if not machine.is_on(now):
+        _without_host_power(document)
+
+
+def _without_host_power(document: Document) -> None:
+    for section, reading, named in _HOST_POWERED:
+        for entry in document.get(section) or ():
+            if entry.get(reading) and named in str(entry.get("Name")):
+                entry[reading], entry["Status"] = None, {"State": "UnavailableOffline"}
 
 
 def _is_live(document: Document) -> bool:
