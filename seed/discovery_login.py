@@ -118,7 +118,7 @@ class Questions:
             if not tried.is_new(login):
                 continue
             if len(tried.refused) >= self._most_refused:
-                return [Told(where, error=_enough(where, tried.refused))]
+                return [Told(where, error=_enough(machine, tried.refused))]
             said = self._ask(machine, login)
             if isinstance(said, list):
                 return said
@@ -163,9 +163,12 @@ def _is_untrusted(error: BMCError) -> bool:
     return isinstance(error, Unreachable) and not error.retryable
 
 
-def _enough(where: BMCAddress, refused: Sequence[BMCError]) -> BMCError:
+def _enough(machine: FoundMachine, refused: Sequence[BMCError]) -> BMCError:
     tries = f"{len(refused)} log-ins were refused; no further one is tried, or it might lock itself"
-    return AccessDenied.at(where, "log in", tries, f"the last one said: {refused[-1]}")
+    last = str(refused[-1])
+    for found in machine.findings:
+        last = last.removeprefix(f"{found.address}: ")
+    return AccessDenied.at(machine.best.address, "log in", tries, f"the last one said: {last}")
 
 
 def _usable(several: SeveralSystems) -> Iterator[BMCAddress]:

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from bootstrap.cli.console import CommandError, client, err, out
-from bootstrap.cli.discover_view import DiscoverFormat, Found, print_found, watch
+from bootstrap.cli.discover_view import DiscoverFormat, Found, Row, print_found, watch
+from bootstrap.cli.node_bmc import say_reasons
 
 EXAMPLES = """
 Examples:
@@ -110,11 +111,9 @@ def discover(
 
 def _say(found: Found, ranges: list[str]) -> None:
     """What needs attention, on standard error."""
-    for row in found.rows:
-        for finding in row.get("findings", []):
-            err.print(f"{row['address']}: {finding}", style="yellow", markup=False, soft_wrap=True)
-        if row.get("error"):
-            err.print(row["error"], style="red", markup=False, soft_wrap=True)
+    findings = [(row["address"], finding) for row in found.rows for finding in row.get("findings", [])]
+    say_reasons(findings, "yellow")
+    say_reasons(_of_whom(row) for row in found.rows if row.get("error"))
     if found.failed:
         raise CommandError(f"the discovery broke off: {found.failed}")
     if found.interrupted:
@@ -126,6 +125,15 @@ def _say(found: Found, ranges: list[str]) -> None:
     elif err.is_terminal:
         outcomes = Counter(row["outcome"] for row in found.machines.values())
         err.print(", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()))
+
+
+def _of_whom(row: Row) -> tuple[str, str]:
+    """The error without the address, so that what many BMCs have in common is said once."""
+    words = str(row["error"])
+    for address in (row["address"], *row["also"]):
+        if words.startswith(f"{address}: "):
+            return address, words.removeprefix(f"{address}: ")
+    return row["address"], words
 
 
 def _exit(found: Found) -> None:

@@ -111,18 +111,23 @@ def _reason(row: Row) -> str:
 
 
 def complain(failed: Sequence[tuple[str, str]], of: int) -> None:
-    """Say who failed and why, the same reason once; exit code 1 when anybody did."""
+    """Say who failed and why; exit code 1 when anybody did."""
     if not failed:
         return
-    reasons: dict[str, list[str]] = {}
-    for name, reason in failed:
-        reasons.setdefault(reason, []).append(name)
-    for reason, names in reasons.items():
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        err.print(f"{', '.join(names[:NAMED])}{more}: {reason}", style="red", markup=False, soft_wrap=True)
+    say_reasons(failed)
     if of > 1:
         err.print(f"{len(failed)} of {of} failed", style="red")
     raise typer.Exit(1)
+
+
+def say_reasons(pairs: Iterable[tuple[str, str]], style: str = "red") -> None:
+    """Say of whom what is to be said, on standard error; the same reason once."""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in pairs:
+        reasons.setdefault(reason, []).append(name)
+    for reason, names in reasons.items():
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        err.print(f"{', '.join(names[:NAMED])}{more}: {reason}", style=style, markup=False, soft_wrap=True)
 
 
 def run(ctx: typer.Context, order: Order, choice: Choice, output: Format) -> None:

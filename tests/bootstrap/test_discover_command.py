@@ -131,6 +131,17 @@ def test_no_bmc_is_ever_locked(keeper: Operator, own_fleet: Simulation) -> None:
     assert not own_fleet.remembered(one)["locked"]
 
 
+def test_one_reason_of_many_bmcs_is_printed_once(operator: Operator, fleet: Simulation) -> None:
+    login = ("--username", "admin", "--password-file", "-")
+    operator("credentials", "add", "strict", *login, stdin=fleet.settings.password)
+    done = operator.discover("--credentials", "strict", "-o", "json", code=1)
+    assert {row["outcome"] for row in json.loads(done.stdout)} == {"failed"}
+    everybody = ", ".join(map(fleet.redfish, fleet.addresses))
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{everybody}: cannot ")
+    assert "--insecure" in line
+
+
 def test_formats(operator: Operator, fleet: Simulation) -> None:
     table = operator.discover().stdout.splitlines()
     titles = table[0].split()
