@@ -190,6 +190,11 @@ WRONG = [
 ]
 
 
+def test_help_tells_the_exit_code_of_what_is_wrong(operator: Operator) -> None:
+    told = " ".join(operator("discover", "--help").stdout.split())
+    assert "or a range, port, credentials or manifest is wrong; 2" in told
+
+
 def test_what_is_wrong_is_said_before_anything_is_sent(operator: Operator, fleet: Simulation) -> None:
     before = fleet.totals()["requests"]
     for words, problem in WRONG:
