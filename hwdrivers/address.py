@@ -94,6 +94,12 @@ class BMCAddress:
         return host if self.port in (None, implied) else f"{host}:{self.port}"
 
 
+def natural(address: str) -> tuple[list[int], str]:
+    """The key to sort by: 10.0.0.9 before 10.0.0.10, whatever the protocol."""
+    host = address.partition("://")[2] or address
+    return [int(part) for part in host.replace(":", ".").split(".") if part.isdigit()], address
+
+
 def _refuse_secrets(text: str) -> None:
     # The text is not repeated here: what stands before "@" is often a password, and error texts are logged.
     if "@" in text:

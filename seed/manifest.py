@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from hwdrivers.address import AddressError, BMCAddress
+from hwdrivers.address import AddressError, BMCAddress, natural
 from hwdrivers.mac import normal_mac
 from profiles.document import DocumentError, Strict, parse
 
@@ -72,12 +72,13 @@ def read_manifest(text: str, source: str) -> tuple[Place, ...]:
         places = [
             (number, place) for number, place in enumerate(parse(text, _Document, source=source).machines, 1)
         ]
-        word = f"{source}: machine "
+        before, unit = f"{source}: machine ", "machine"
     else:
-        places, word = _read_csv(text, source), f"{source}:"
+        places = _read_csv(text, source)
+        before, unit = f"{source}:", "line"
     if not places:
         raise DocumentError(f"{source}: it lists no machine")
-    findings = [f"{word}{number}: {problem}" for number, problem in _given_twice(places)]
+    findings = [f"{before}{number}: {problem}" for number, problem in _given_twice(places, unit)]
     if findings:
         raise DocumentError("\n".join(findings))
     return tuple(place for _, place in places)
@@ -128,7 +129,7 @@ def _in_words(item: Mapping[str, Any]) -> str:
     return f"{where}: {said}" if where else said
 
 
-def _given_twice(places: Iterable[tuple[int, Place]]) -> Iterator[tuple[int, str]]:
+def _given_twice(places: Iterable[tuple[int, Place]], unit: str) -> Iterator[tuple[int, str]]:
     seen: dict[tuple[str, str], int] = {}
     for number, place in places:
         told = {
@@ -140,7 +141,7 @@ def _given_twice(places: Iterable[tuple[int, Place]]) -> Iterator[tuple[int, str
         }
         for column, value in told.items():
             if value is not None and (first := seen.setdefault((column, value.lower()), number)) != number:
-                yield number, f"{column} {value!r} is given at {first} already"
+                yield number, f"{column} {value!r} is given in {unit} {first} already"
 
 
 class Status(StrEnum):
@@ -192,11 +193,11 @@ class Manifest:
         return None
 
     def report(self, rows: Sequence[Row]) -> list[Verdict]:
-        """Every place, then the machines that are in none."""
+        """Every place, then the machines that are in none, in the order of their addresses."""
         verdicts = [self._verdict(place, rows) for place in self.places]
         named = {verdict.address for verdict in verdicts}
         serials = {place.serial for place in self.places if place.serial}
-        for row in rows:
+        for row in sorted(rows, key=lambda row: natural(row["address"])):
             if row["address"] not in named and row["serial"] not in serials:
                 detail = "it is in no place of the manifest"
                 verdicts.append(_verdict(Status.UNEXPECTED, None, row, detail))
@@ -208,7 +209,7 @@ class Manifest:
         if here is not None and not _contradicts(place, here):
             if place.serial and not here["serial"]:
                 return _verdict(Status.UNVERIFIED, place, here, "the BMC there does not tell its serial")
-            return _verdict(Status.MATCHING, place, here)
+            return _verdict(Status.MATCHING, place, here, _other_name(place, here))
         if itself is not None:
             return self._elsewhere(place, itself)
         if here is not None:
@@ -240,6 +241,12 @@ def _stands(place: Place, row: Row) -> bool:
         hosts = {BMCAddress.parse(address).host for address in (row["address"], *row["also"])}
         return place.bmc_address in hosts
     return place.bmc_mac is None and place.serial == row["serial"]
+
+
+def _other_name(place: Place, row: Row) -> str:
+    """A node keeps the name that it was enrolled with."""
+    name = row.get("node")
+    return f"its node keeps the name '{name}'" if name and name != place.node_name else ""
 
 
 def _contradicts(place: Place, row: Row) -> bool:

@@ -27,9 +27,9 @@ Examples:
 A manifest is CSV with the columns rack, slot and any of serial, bmc_mac, bmc_address, credentials, name; or
 YAML with a list `machines` of the same keys.
 
-Exit codes: 0 all went well; 1 nothing answered, a BMC failed or did not let us in, not all is as in the manifest,
-or a range, port, credentials or manifest is wrong; 2 no such option, or not a value of it; 130 stopped by Ctrl-C
-(what was found is printed, and kept).
+Exit codes: 0 all went well; 1 nothing answered, a BMC failed or did not let us in, not all is as in the
+manifest, or a range, port, credentials or manifest is wrong; 2 no such option, or not a value of it;
+130 stopped by Ctrl-C (what was found is printed, and kept).
 """
 INTERRUPTED = 130
 

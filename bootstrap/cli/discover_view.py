@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from bootstrap.cli.console import Format, err, out, show, show_json, text
+from hwdrivers.address import natural
 
 Row = dict[str, Any]
 
@@ -83,7 +84,7 @@ class Found:
     @property
     def rows(self) -> list[Row]:
         """In the order of their addresses."""
-        return sorted(self.machines.values(), key=lambda row: _natural(row["address"]))
+        return sorted(self.machines.values(), key=lambda row: natural(row["address"]))
 
 
 def watch(documents: Generator[Row, None, None]) -> Found:
@@ -170,9 +171,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(map(str, value))
     return "" if value is None else str(value)
-
-
-def _natural(address: str) -> tuple[list[int], str]:
-    """10.0.0.9 before 10.0.0.10, whatever the protocol."""
-    host = address.partition("://")[2] or address
-    return [int(part) for part in host.replace(":", ".").split(".") if part.isdigit()], address

@@ -50,8 +50,8 @@ def test_csv_and_yaml_say_the_same() -> None:
         ("rack,slot,serial\nR1,1,\n", "m.csv:2: give a serial, a bmc_mac or a bmc_address"),
         ("rack,slot,bmc_mac\nR1,1,no\n", "m.csv:2: bmc_mac: 'no' is not a MAC address"),
         ("rack,slot,bmc_address\nR1,1,10.0.0\n", "m.csv:2: bmc_address: '10.0.0' is not an IPv4 address"),
-        ("rack,slot,serial\nR1,1,S\nR1,2,s\n", "m.csv:3: serial 's' is given at 2 already"),
-        ("rack,slot,serial\nR1,1,S\nR1,1,T\n", "m.csv:3: place 'R1/1' is given at 2 already"),
+        ("rack,slot,serial\nR1,1,S\nR1,2,s\n", "m.csv:3: serial 's' is given in line 2 already"),
+        ("rack,slot,serial\nR1,1,S\nR1,1,T\n", "m.csv:3: place 'R1/1' is given in line 2 already"),
         ('rack,slot,serial\nR1,1,"S\n', "m.csv:2: not valid CSV"),
     ],
 )
@@ -66,6 +66,12 @@ def test_a_wrong_yaml_is_told_with_its_line() -> None:
         DocumentError, match=r"^m.yaml:2: unknown key 'machines.0.seral'; did you mean 'serial'"
     ):
         read_manifest("machines:\n- {rack: R1, slot: 1, seral: S-1, bmc_address: 192.0.2.1}\n", "m.yaml")
+
+
+def test_a_place_that_a_yaml_gives_twice_is_told_by_its_number() -> None:
+    with pytest.raises(DocumentError) as caught:
+        read_manifest(YAML.replace("slot: 2", "slot: 1"), "m.yaml")
+    assert str(caught.value) == "m.yaml: machine 2: place 'R1/1' is given in machine 1 already"
 
 
 @given(st.text(alphabet='rackslotseria,"\n1 ', max_size=60))
@@ -92,6 +98,22 @@ def test_matching_missing_and_unexpected() -> None:
         ("R1/3", "missing"),
         ("ipmi://192.0.2.9", "unexpected"),
     ]
+
+
+def test_machines_in_no_place_are_told_in_the_order_of_their_addresses() -> None:
+    told = report(CSV, *(row(number, None) for number in (100, 20, 9)))
+    assert [where for where, status in told if status == "unexpected"] == [
+        "ipmi://192.0.2.9",
+        "ipmi://192.0.2.20",
+        "ipmi://192.0.2.100",
+    ]
+
+
+def test_a_node_that_matches_and_has_another_name_keeps_it() -> None:
+    found = [row(1, "S-1") | {"node": "old"}, row(2, "S-2") | {"node": "web-2"}]
+    first, second, _ = Manifest(read_manifest(CSV, "rack.csv")).report(found)
+    assert (first.status, first.name, first.detail) == ("matching", "r1-1", "its node keeps the name 'old'")
+    assert (second.status, second.detail) == ("matching", "")
 
 
 def test_swapped_and_moved() -> None:
