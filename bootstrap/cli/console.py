@@ -132,6 +132,8 @@ def text(value: Any) -> str:
     """A cell."""
     if value is None or value == "":
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return str(value)

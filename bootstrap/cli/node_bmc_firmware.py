@@ -13,7 +13,6 @@ from bootstrap.cli.node_choice import Choice, Every, Nodes, Where
 app = typer.Typer(help="Firmware of machines and their BMCs.", no_args_is_help=True)
 
 COLUMNS = {"id": "COMPONENT", "name": "NAME", "version": "VERSION", "updateable": "UPDATEABLE"}
-YES_NO = {True: "yes", False: "no"}
 
 
 @app.command("list")
@@ -30,7 +29,7 @@ def list_firmware(
     """
 
     def cells(told: dict[str, Any]) -> list[dict[str, Any]]:
-        return [{**each, "updateable": YES_NO.get(each["updateable"])} for each in told["components"]]
+        return list(told["components"])
 
     look(ctx, Question("firmware", "listing firmware"), Choice(nodes, where, every), output, cells, COLUMNS)
 
