@@ -17,6 +17,7 @@ from hwdrivers.errors import (
     BMCError,
     BMCTimeout,
     Busy,
+    InvalidParameterValue,
     LeftAlone,
     LogInRefused,
     Unreachable,
@@ -141,6 +142,9 @@ class Conduct:
     def failed(self, error: BMCError) -> None:
         """A call did, which is not always for the BMC's sake."""
         if isinstance(error, LeftAlone | Crowded):
+            return
+        if isinstance(error, InvalidParameterValue):
+            self.went_well(counted=True)
             return
         with self._lock:
             self._notable = True

@@ -67,6 +67,10 @@ class Unsupported(BMCError):
     """This BMC cannot do that; asking again changes nothing."""
 
 
+class InvalidParameterValue(BMCError):
+    """What was asked for cannot be there; it was found here, and the BMC was not asked to do it."""
+
+
 class ProtocolError(BMCError):
     """It answered something that the standard does not allow or that we do not understand."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from hwdrivers.credentials import Secret
-from hwdrivers.errors import AccessDenied, BMCError, ProtocolError, Unsupported
+from hwdrivers.errors import AccessDenied, BMCError, InvalidParameterValue, ProtocolError, Unsupported
 from hwdrivers.interfaces import Account
 from hwdrivers.ipmi.errors import refused
 from hwdrivers.ipmi.kept_session import KeptSession
@@ -36,10 +36,12 @@ class Accounts:
         what = f"set the password of {username}"
         account = next((account for account in self.all() if account.username == username), None)
         if account is None:
-            raise BMCError.at(self._bmc.address, what, "it has no such user", "list its accounts")
+            raise InvalidParameterValue.at(
+                self._bmc.address, what, "it has no such user", "list its accounts"
+            )
         if not 0 < len(password.reveal().encode()) <= _LENGTH:
             seen = "the new password is empty or has more than 20 bytes"
-            raise BMCError.at(self._bmc.address, what, seen, "IPMI takes 1 to 20 bytes")
+            raise InvalidParameterValue.at(self._bmc.address, what, seen, "IPMI takes 1 to 20 bytes")
         code = self._send(what, account, _SET, password)
         if code != 0:
             raise refused(self._bmc.address, what, code)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hwdrivers.credentials import Secret
-from hwdrivers.errors import BMCError, Unsupported
+from hwdrivers.errors import InvalidParameterValue, Unsupported
 from hwdrivers.interfaces import Ability, Account
 from hwdrivers.redfish.documents import Document, link, whole
 from hwdrivers.redfish.system import System
@@ -60,4 +60,4 @@ class RedfishAccounts:
         if not least <= len(password.reveal()) <= (most or 10_000):
             seen = f"it takes passwords of {least or 1} to {most or 'any number of'} characters"
             action = f"change the password of {username}"
-            raise BMCError.at(self._system.address, action, seen, "choose another one")
+            raise InvalidParameterValue.at(self._system.address, action, seen, "choose another one")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hwdrivers.errors import BMCError
+from hwdrivers.errors import InvalidParameterValue
 from hwdrivers.interfaces import Ability, Setting
 from hwdrivers.redfish.bios_registry import Value, checked, described, read_registry
 from hwdrivers.redfish.documents import Document, inside, link, section, texts
@@ -36,7 +36,7 @@ class RedfishBIOS:
             fit, wrong = checked(settings, values)
             if wrong:
                 action, advice = "change BIOS settings", "nothing was changed"
-                raise BMCError.at(self._system.address, action, "; ".join(wrong), advice)
+                raise InvalidParameterValue.at(self._system.address, action, "; ".join(wrong), advice)
             different = {name: value for name, value in fit.items() if _will_be(settings[name]) != value}
             if different:
                 self._stage(path, bios, different)

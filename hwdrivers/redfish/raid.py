@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sushy import exceptions as seen
 
-from hwdrivers.errors import BMCError, Unsupported
+from hwdrivers.errors import InvalidParameterValue, Unsupported
 from hwdrivers.interfaces import Ability, RAIDController, RAIDDisk, RAIDVolume, Task
 from hwdrivers.redfish import tasks
 from hwdrivers.redfish.documents import Document, dicts, inside, link, links, section, texts, whole
@@ -106,7 +106,7 @@ class RedfishRAID:
             raise self._no(f"disk {', '.join(missing)}", known)
         if len(set(volume.disks)) < LEVELS[volume.level][2]:
             words = (f"it needs {LEVELS[volume.level][2]} disks", "name more disks")
-            raise BMCError.at(self._system.address, action, *words)
+            raise InvalidParameterValue.at(self._system.address, action, *words)
         return [known[disk] for disk in volume.disks]
 
     def _is_old(self, storage: Document) -> bool:

@@ -14,7 +14,7 @@ from stopped_clock import StoppedClock
 from hwdrivers.bmc import BMC, Endpoint, PowerAction, PowerState
 from hwdrivers.conduct import Time
 from hwdrivers.connect import connect
-from hwdrivers.errors import BMCError, Busy, LeftAlone, LogInRefused, Unreachable
+from hwdrivers.errors import BMCError, Busy, InvalidParameterValue, LeftAlone, LogInRefused, Unreachable
 from hwdrivers.governor import Governor
 from hwdrivers.ipmi.driver import IPMI
 from hwdrivers.pace import Pace
@@ -214,3 +214,12 @@ def test_what_its_answers_took_is_learnt(fleet: Simulation, governor: Governor, 
     assert view["latency"]["count"] == view["answers"] > 0
     assert view["sessions"] == 1
     assert view["failures"] == {}
+
+
+def test_a_wish_that_cannot_be_is_no_failure_of_the_bmc(fleet: Simulation, governor: Governor) -> None:
+    bmc = governor.connect(redfish(fleet))
+    assert bmc.bios is not None
+    with pytest.raises(InvalidParameterValue, match="BootMode is one of"):
+        bmc.bios.apply({"BootMode": "Foo"})
+    bmc.close()
+    assert governor.view(redfish(fleet).address)["failures"] == {}
