@@ -65,13 +65,20 @@ def _unreachable(address: BMCAddress, action: str, error: seen.ConnectionError) 
     cause = type(error.__context__).__name__
     text = _network_reason(str(error))
     if cause == "SSLError":
-        advice = "give its certificate with --ca-file, or accept any with --insecure (TLS older than 1.2 too)"
-        return Unreachable.at(address, action, text, advice, retryable=False)
+        return tls_failed(address, action, text)
     if cause == "InvalidURL":
         return Unreachable.at(address, action, text, "use that address", retryable=False)
     if cause == "ReadTimeout":
         return BMCTimeout.at(address, action, "it took the question and did not answer", "try again")
     return Unreachable.at(address, action, text, "check the address, the port and the cable")
+
+
+def tls_failed(address: BMCAddress, action: str, text: str) -> Unreachable:
+    """`text`: OpenSSL's words. What is no TLS record at all has a "wrong version number"."""
+    advice = "give its certificate with --ca-file, or accept any with --insecure (TLS older than 1.2 too)"
+    if text == "wrong version number":
+        text, advice = "it speaks no TLS there", "try redfish+http://"
+    return Unreachable.at(address, action, text, advice, retryable=False)
 
 
 def _refused(address: BMCAddress, action: str, error: seen.HTTPError) -> BMCError:

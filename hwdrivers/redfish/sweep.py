@@ -30,7 +30,7 @@ from hwdrivers.errors import AccessDenied, BMCError, BMCTimeout, LogInRefused, P
 from hwdrivers.redfish.connector import tamed
 from hwdrivers.redfish.documents import Document, dicts, in_service, link, local
 from hwdrivers.redfish.driver import chosen_path, power_told
-from hwdrivers.redfish.errors import translated
+from hwdrivers.redfish.errors import tls_failed, translated
 
 Answered = Callable[[Endpoint, "PowerState | BMCError"], None]
 
@@ -334,8 +334,7 @@ def _worded(address: BMCAddress, action: str) -> Iterator[None]:
     try:
         yield
     except aiohttp.ClientSSLError as error:
-        advice = "give its certificate with --ca-file, or accept any with --insecure (TLS older than 1.2 too)"
-        raise Unreachable.at(address, action, _reason(error), advice, retryable=False) from None
+        raise tls_failed(address, action, _reason(error)) from None
     except aiohttp.ConnectionTimeoutError:
         text = f"no answer within {_TIMEOUT.sock_connect:g} s"
         raise Unreachable.at(address, action, text, _CHECK) from None

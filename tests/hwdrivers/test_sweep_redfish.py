@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -156,6 +157,27 @@ def test_certificates(tmp_path: Path, sweep: Sweep) -> None:
             assert told(sweep, endpoint(peer.address, **trust)) is PowerState.OFF
         error = told(sweep, endpoint(peer.address, ca_file=tmp_path / "not there"))
         assert "its CA file" in str(error)
+
+
+class PlainHTTP(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        self.request.recv(4096)
+        self.request.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+
+def test_who_speaks_no_tls(sweep: Sweep) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), PlainHTTP) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        asked = endpoint(f"redfish+https://127.0.0.1:{server.server_address[1]}")
+        swept = told(sweep, asked)
+        with pytest.raises(Unreachable) as caught:
+            connect(asked)
+        server.shutdown()
+        thread.join()
+    for error in (swept, caught.value):
+        assert str(error).endswith("it speaks no TLS there; try redfish+http://")
+    assert not caught.value.retryable
 
 
 # --- services that say what they like
