@@ -83,8 +83,13 @@ def _pairs(system: Part) -> None:
 def abilities(told: Mapping[str, Part]) -> dict[str, str]:
     """What a BMC can do, and what not and why, each in one line."""
     can = [name for name, ability in told.items() if ability["supported"]]
-    cannot = [f"{n} ({a['detail']})" if a["detail"] else n for n, a in told.items() if not a["supported"]]
+    cannot = [_lacking(name, ability["detail"]) for name, ability in told.items() if not ability["supported"]]
     return {"Can": ", ".join(can), "Cannot": "; ".join(cannot)}
+
+
+def _lacking(name: str, detail: str | None) -> str:
+    """Without the name twice: of a console, "Redfish has no console"."""
+    return f"{name} ({detail.replace(f'has no {name}', 'has none')})" if detail else name
 
 
 def _table(title: str, parts: Iterable[Part], columns: Mapping[str, Any]) -> None:

@@ -33,7 +33,8 @@ def console(
     """Open the serial console (IPMI Serial over LAN), or print what was captured of it during a run.
 
     Live, `~.` at the start of a line ends it, and all else goes to the machine. Where a run is captured,
-    both read along.
+    both read along. The end of an input that is no terminal does not end the console; Ctrl-C or a signal
+    does: `timeout 60 undercloud node console node-1 < /dev/null`.
 
     Examples: `undercloud node console node-1`, `undercloud node console node-1 --last | less -R`
     """

@@ -149,5 +149,5 @@ def test_a_node_shows_what_its_bmc_can_do(operator: Operator) -> None:
     (can,) = [line for line in shown.splitlines() if line.startswith("can ")]
     (cannot,) = [line for line in shown.splitlines() if line.startswith("cannot ")]
     assert {"power", "boot device"} <= set(can.removeprefix("can").strip().split(", "))
-    assert "virtual media (IPMI has no virtual media)" in cannot
+    assert "virtual media (IPMI has none)" in cannot
     assert "abilities" not in shown

@@ -46,10 +46,13 @@ def test_a_fleet_from_the_command_line(lab: Lab) -> None:
         assert password and password not in json.dumps(told)
 
         assert "runs already" in lab("simulate", "--ipmi-port", "0").output
-        assert lab("fault", "full:127.64.0.7", "drop=0.1:127.64.0.7").exit_code == 0
+        assert lab("fault", "full:127.64.0.7", "drop=0.1:127.64.0.7").stdout.splitlines() == [
+            "127.64.0.7: full: its session table is full",
+            "127.64.0.7: drop: loses each packet or request with probability 0.1",
+        ]
         seen = json.loads(lab("simulated", "127.64.0.7", "-o", "json").stdout)
         assert seen["faults"] == ["full=0", "drop=0.1"]
-        assert lab("fault", "--clear", "drop").exit_code == 0
+        assert lab("fault", "--clear", "drop").stdout == "all BMCs: drop ended\n"
         assert json.loads(lab("simulated", "127.64.0.7", "-o", "json").stdout)["faults"] == ["full=0"]
         wrong = lab("fault", "sleepy")
         assert wrong.exit_code == 1

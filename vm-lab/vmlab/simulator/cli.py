@@ -145,6 +145,7 @@ def fault(
                 control.clear(kind or None, where or None)
             else:
                 control.fault(kind, where)
+            out.print(f"{where or 'all BMCs'}: {_done(kind, clear)}", markup=False, soft_wrap=True)
 
 
 def simulated(
@@ -228,6 +229,14 @@ def _print(told: dict[str, Any], output: Format) -> None:
         text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         table.add_row(key.replace("_", " "), text)
     out.print(table)
+
+
+def _done(fault_: str, clear: bool) -> str:
+    if clear:
+        return f"{fault_ or 'all faults'} ended"
+    parsed, _ = faults.parse(fault_)
+    words = faults.KINDS[parsed.kind][1].replace("VALUE", f"{parsed.value:g}")
+    return f"{parsed.kind}: {words}"
 
 
 def _kinds() -> Table:
