@@ -138,5 +138,11 @@ def _words(status: int, text: str) -> str:
     except (ValueError, KeyError, TypeError):
         return f"the seed answers {status}: {text[:300]}"
     if isinstance(detail, list):
-        return "; ".join(f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in detail)
+        return "; ".join(f"{_place(item['loc'])}: {item['msg']}" for item in detail)
     return str(detail)
+
+
+def _place(loc: list[Any]) -> str:
+    """Where in the body; what an operation is given stands in its "args", which no operator wrote."""
+    inner = loc[2:] if loc[1:2] == ["args"] and len(loc) > 2 else loc[1:]
+    return ".".join(map(str, inner))

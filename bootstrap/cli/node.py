@@ -25,6 +25,7 @@ from bootstrap.cli import (
     node_view,
 )
 from bootstrap.cli.console import Format, Output, client, out, show, show_json, text
+from bootstrap.cli.node_choice import natural
 from bootstrap.ssh import SSH
 
 app = typer.Typer(help="Nodes and the verbs of their lifecycle.", no_args_is_help=True)
@@ -36,6 +37,7 @@ Node = Annotated[str, typer.Argument(help="Name or UUID.")]
 def list_nodes(ctx: typer.Context, output: Output = Format.TABLE) -> None:
     """List all nodes."""
     rows = client(ctx).get("/nodes", detail=output is Format.JSON or None)
+    rows.sort(key=lambda node: natural(node["name"]))
     if output is Format.JSON:
         show_json(rows)
         return

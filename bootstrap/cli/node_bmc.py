@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from bootstrap.cli import follow, node_loss
 from bootstrap.cli.console import CommandError, Format, client, err, out, show, show_json
-from bootstrap.cli.node_choice import Choice, choose
+from bootstrap.cli.node_choice import Choice, choose, natural
 from bootstrap.client import Client
 
 NAMED = 12  # nodes that are named where many have the same to say
@@ -76,7 +76,7 @@ def ask(api: Client, question: Question, nodes: Sequence[Row]) -> list[Row]:
                 bar.update(task, advance=1, bad=f"{bad} failed" if bad else "")
         except KeyboardInterrupt:
             err.print(f"Stopped; {len(rows)} of {len(nodes)} had answered.")
-    return sorted(rows, key=lambda row: row["node"])
+    return sorted(rows, key=lambda row: natural(row["node"]))
 
 
 def _answers(api: Client, path: str, body: dict[str, Any]) -> Iterator[Row]:

@@ -40,7 +40,8 @@ def boot_device(
     device, nodes = (words[0], words[1:]) if words and words[0] in DEVICES else (None, words or [])
     if device is None and mode is not None:
         raise CommandError("say a device with --mode: undercloud node boot-device pxe node-1 --mode uefi")
+    nor = "" if device else f" (nor such a device: {', '.join(DEVICES)})"
     args = {"device": device, "mode": mode} if device else {}
     name = "boot-device-set" if device else "boot-device"
     question = Question(name, "setting boot devices" if device else "asking for boot devices", args)
-    look(ctx, question, Choice(nodes, where, every), output, lambda told: [told], COLUMNS)
+    look(ctx, question, Choice(nodes, where, every, nor), output, lambda told: [told], COLUMNS)

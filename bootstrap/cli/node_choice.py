@@ -34,11 +34,17 @@ _YES = ("yes", "true", "on")
 
 @dataclass(frozen=True)
 class Choice:
-    """What the command line says."""
+    """What the command line says; `nor`: what else a name could have been that is no node's."""
 
     nodes: list[str] | None = None
     where: list[str] | None = None
     every: bool = False
+    nor: str = ""
+
+
+def natural(name: str) -> list[str | int]:
+    """The key to sort names by: node-2 before node-10."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", name)]
 
 
 def choose(api: Client, choice: Choice) -> list[dict[str, Any]]:
@@ -46,9 +52,9 @@ def choose(api: Client, choice: Choice) -> list[dict[str, Any]]:
     if sum((bool(choice.nodes), bool(choice.where), choice.every)) != 1:
         raise CommandError("name the nodes, or say which: NODE..., --where state=active, or --all")
     criteria = [_criterion(text) for text in choice.where or ()]
-    everything: list[dict[str, Any]] = api.get("/nodes")
+    everything = sorted(api.get("/nodes"), key=lambda node: natural(node["name"]))
     if choice.nodes:
-        return _named(everything, choice.nodes)
+        return _named(everything, choice)
     found = [node for node in everything if all(_holds(node, each) for each in criteria)]
     if not found:
         said = " and ".join(choice.where or ()) or "there are none"
@@ -56,12 +62,13 @@ def choose(api: Client, choice: Choice) -> list[dict[str, Any]]:
     return found
 
 
-def _named(everything: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
+def _named(everything: list[dict[str, Any]], choice: Choice) -> list[dict[str, Any]]:
+    names = choice.nodes or []
     known = {node["name"]: node for node in everything} | {node["uuid"]: node for node in everything}
     if missing := [name for name in names if name not in known]:
         there = [node["name"] for node in everything][:10]
         listing = f"{', '.join(there) or 'none'}{', ...' if len(everything) > 10 else ''}"
-        raise CommandError(f"there is no node {', '.join(missing)}; there are: {listing}")
+        raise CommandError(f"there is no node {', '.join(missing)}{choice.nor}; there are: {listing}")
     return list({known[name]["uuid"]: known[name] for name in names}.values())
 
 

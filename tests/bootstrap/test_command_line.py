@@ -108,6 +108,10 @@ def test_credentials_and_nodes_without_a_seed(operator: Operator) -> None:
     assert operator.json("image", "list", "--images", str(operator.folder)) == []
     assert "one" in operator.does("node", "list")
     assert operator.does("credentials", "list").splitlines()[1].split() == ["rack1", "a", "yes", "1"]
+    for number in (10, 2):
+        bmc = f"ipmi://10.0.1.{number}"
+        operator.does("node", "enroll", bmc, "--credentials", "rack1", "--name", f"node-{number}")
+    assert [row["name"] for row in operator.json("node", "list")] == ["node-2", "node-10", "one"]
 
 
 def test_a_verb_without_a_seed_is_written_down_and_says_that_nothing_moves(operator: Operator) -> None:

@@ -94,6 +94,8 @@ def test_harmless_changes_are_written_down_first(live: LiveSeed) -> None:
     live.does("led", "on", "node-1", "node-2")
     live.does("boot-device", "cdrom", "node-2", "--mode", "uefi")
     assert live.does("boot-device", "node-2").split()[-3:] == ["node-2", "cdrom", "uefi"]
+    code, _, complained = live("boot-device", "floppy", "node-2")
+    assert (code, "there is no node floppy (nor such a device: pxe, disk, cdrom)" in complained) == (1, True)
     live.does("media", "attach", "http://10.0.0.1/x.iso", "node-2")
     assert "http://10.0.0.1/x.iso" in live.does("media", "list", "node-2")
     live.does("media", "detach", "node-2")
@@ -120,6 +122,11 @@ def test_a_change_that_fails_is_in_the_journal_too(live: LiveSeed) -> None:
     code, _, complained = live("media", "attach", "http://10.0.0.1/x.img", "node-2", "--kind", "Floppy")
     assert (code, "no drive takes Floppy; take CD, DVD, USBStick" in complained) == (1, True)
     assert "no drive takes Floppy" in live.events("bmc.failed", 2)[-1].message
+    code, _, complained = live("media", "attach", "ftp://10.0.0.1/x.iso", "node-2")
+    assert (code, complained) == (
+        1,
+        "error: image: is not an http:// or https:// address that a BMC could fetch\n",
+    )
     code, _, complained = live("media", "attach", "http://u:geheim@10.0.0.1/x.iso", "node-2")
     assert (code, "user name or password" in complained, "geheim" in complained) == (1, True, False)
 
