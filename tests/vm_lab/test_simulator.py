@@ -63,7 +63,7 @@ def test_one_machine_behind_both_protocols(fleet: Simulation) -> None:
 
 
 def test_without_power_neither_protocol_reads_what_hangs_on_it(fleet: Simulation) -> None:
-    bmc = fleet.addresses[30]
+    bmc = fleet.addresses[40]
     ipmi = command.Command(bmc, "admin", fleet.settings.password, port=fleet.ipmi_port)
     told = []
     for power in ("off", "on"):
