@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -271,5 +272,5 @@ def test_what_was_erased_is_shown_with_the_node(rack: Rack) -> None:
     assert rack.machines[0].bmc.power is PowerState.OFF
     shown = rack("show", "node-1")[1]
     assert "\nerased               /dev/sda 21.5 GB serial DISK-A by deploy.erase_devices\n" in shown
-    assert "\ndecommissioned       2026-11-22T" in shown
+    assert re.search(r"\ndecommissioned       2\d{3}-\d\d-\d\dT", shown)
     assert "by agent 13.0.0\n" in shown
