@@ -131,7 +131,9 @@ def test_no_bmc_is_ever_locked(keeper: Operator, own_fleet: Simulation) -> None:
     assert not own_fleet.remembered(one)["locked"]
 
 
-def test_one_reason_of_many_bmcs_is_printed_once(operator: Operator, fleet: Simulation) -> None:
+def test_many_bmcs_that_are_not_trusted_are_told_once_and_the_next_log_in_is_tried(
+    operator: Operator, fleet: Simulation
+) -> None:
     login = ("--username", "admin", "--password-file", "-")
     operator("credentials", "add", "strict", *login, stdin=fleet.settings.password)
     done = operator.discover("--credentials", "strict", "-o", "json", code=1)
@@ -140,6 +142,8 @@ def test_one_reason_of_many_bmcs_is_printed_once(operator: Operator, fleet: Simu
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"{everybody}: cannot ")
     assert "--insecure" in line
+    rows = operator.rows("--credentials", "strict", "--credentials", "lab")
+    assert {(row["login"], row["error"]) for row in rows} == {("lab", None)}
 
 
 def test_formats(operator: Operator, fleet: Simulation) -> None:
