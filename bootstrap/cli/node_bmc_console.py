@@ -80,8 +80,8 @@ def _watch(api: Client, place: str) -> None:
     def typed(data: bytes) -> None:
         api.post(f"{place}/typed", {"data": base64.b64encode(data).decode()})
 
-    screen = Screen(lines)
-    with raw_keyboard():
+    with raw_keyboard():  # before the machine is seen: what is typed at its first word goes there too
+        screen = Screen(lines)
         left = pump(typed, screen.over)
     if not left:
         raise CommandError(f"the console ended: {screen.why}")

@@ -47,7 +47,7 @@ def raw_keyboard() -> Iterator[None]:
         yield
         return
     before = termios.tcgetattr(sys.stdin)
-    tty.setraw(sys.stdin)
+    tty.setraw(sys.stdin, termios.TCSADRAIN)  # the default throws away what was typed ahead
     try:
         yield
     finally:
