@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import requests
 from sushy import exceptions as seen
+from yarl import URL
 
 from hwdrivers.address import BMCAddress, Scheme
 from hwdrivers.bmc import Endpoint, PowerState
@@ -71,6 +72,13 @@ class _Service:
     session: str | None = None  # its path, to log out
     system: str | None = None  # the only one
     refused: tuple[LogInRefused, float] | None = None  # and when
+    urls: dict[str, URL] = field(default_factory=dict)  # by path: parsing one takes as long as sending it
+
+    def url(self, path: str) -> URL:
+        found = self.urls.get(path)
+        if found is None:
+            found = self.urls[path] = URL(self.base + path)
+        return found
 
     def lose_session(self) -> None:
         self.entered, self.session, self.headers = False, None, {}
@@ -256,7 +264,7 @@ class RedfishSweep:
         headers = {"Accept": "application/json", "OData-Version": "4.0", **service.headers}
         if not service.keeps:
             headers["Connection"] = "close"
-        url, tls = service.base + path, self._context(endpoint)
+        url, tls = service.url(path), self._context(endpoint)
         async with self._http.request(
             method, url, headers=headers, ssl=tls, allow_redirects=False, **more
         ) as response:

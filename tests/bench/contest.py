@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import statistics
@@ -35,6 +36,8 @@ class Verdict:
 def alternate(ways: Mapping[str, Callable[[], float | None]], rounds: int) -> dict[str, Timing]:
     """Each way `rounds` times, in turns. A way returns its own CPU seconds; None: those of this process."""
     seen: dict[str, list[tuple[float, float, float]]] = {what: [] for what in ways}
+    gc.collect()
+    gc.freeze()  # as a seed does: else collecting through all that was imported hits a side by chance
     for _ in range(rounds):
         for what, way in ways.items():
             wall, own, machine = time.monotonic(), time.process_time(), machine_cpu()

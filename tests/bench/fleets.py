@@ -34,7 +34,7 @@ def endpoints(addresses: list[str]) -> list[Endpoint]:
 
 def checked(sweep: Sweeps, asked: list[Endpoint]) -> None:
     """One sweep; ends the benchmark when it tells anything wrong."""
-    answers = dict(sweep.power(asked))
-    wrong = [answer for answer in answers.values() if answer is not PowerState.OFF]
-    if wrong or len(answers) != len(asked):
+    answers = list(sweep.power(asked))
+    wrong = [answer for _, answer in answers if answer is not PowerState.OFF]
+    if wrong or len({id(endpoint) for endpoint, _ in answers}) != len(asked):
         sys.exit(f"MISSED: {len(answers)} answers of {len(asked)}, {len(wrong)} wrong: {wrong[:3]}")
