@@ -60,7 +60,9 @@ def discover(
     exclude: Annotated[
         list[str] | None, typer.Option(metavar="RANGE", help="Addresses that are not to be touched.")
     ] = None,
-    protocol: Annotated[Protocol | None, typer.Option(help="Ask in this protocol alone, but for each --port.")] = None,
+    protocol: Annotated[
+        Protocol | None, typer.Option(help="Ask in this protocol alone, but for each --port.")
+    ] = None,
     port: Annotated[
         list[str] | None,
         typer.Option(
