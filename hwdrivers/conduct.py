@@ -24,7 +24,7 @@ from hwdrivers.errors import (
 )
 from hwdrivers.latency import Latency
 from hwdrivers.rate import START, Rate
-from hwdrivers.refusals import MOST, Refusal, Refusals
+from hwdrivers.refusals import MOST, Refusal, Refusals, until
 
 Document = dict[str, Any]
 
@@ -54,11 +54,16 @@ class Conduct:
 
     __slots__ = (
         *("_kept", "_lock", "_notable", "_time", "address"),
-        *("answers", "breaker", "failures", "latency", "rate", "refusals", "taken"),
+        *("answers", "breaker", "failures", "latency", "kin", "rate", "refusals", "taken"),
     )
 
-    def __init__(self, address: BMCAddress, lock: threading.Condition, clock: Time) -> None:
+    def __init__(
+        self, address: BMCAddress, lock: threading.Condition, clock: Time, kin: list[Conduct] | None = None
+    ) -> None:
+        """`kin`: all ways into the same BMC, to which this one is added; they share the BMC's accounts."""
         self.address = address
+        self.kin = [] if kin is None else kin
+        self.kin.append(self)
         self._lock = lock
         self._time = clock
         self.answers = 0
@@ -183,7 +188,7 @@ class Conduct:
 
     def check_login(self, endpoint: Endpoint) -> None:
         """Raises `LogInRefused` for one that was refused, or while no further one should be tried."""
-        if not self.refusals:
+        if not any(way.refusals for way in self.kin):
             return
         address, today = endpoint.address, self._time.today()
         was = self.refusals.of(endpoint.credentials)
@@ -191,11 +196,11 @@ class Conduct:
             seen = f"it refused this log-in at {day_time(was.at)}, and it is not sent again"
             advice = f"give other credentials. If the BMC was changed instead, {self._reset}"
             raise LogInRefused.at(address, "log in", seen, advice)
-        until = self.refusals.until(today)
-        if until is not None and until > today:
+        pause = until([way.refusals for way in self.kin], today)
+        if pause is not None and pause > today:
             seen = f"it refused {MOST} different log-ins lately, and one more may lock the account"
             advice = (
-                f"a further one is tried from {day_time(until)} on. If you know it to be right, {self._reset}"
+                f"a further one is tried from {day_time(pause)} on. If you know it to be right, {self._reset}"
             )
             raise LogInRefused.at(address, "log in", seen, advice)
 
@@ -206,16 +211,17 @@ class Conduct:
 
     def login_accepted(self) -> None:
         with self._lock:
-            if self.refusals:
+            if any(way.refusals for way in self.kin):
                 self.refusals.accepted(self._time.today())
                 self._notable = True
 
     def forget(self) -> None:
         """Refused log-ins, and that it is left alone."""
         with self._lock:
-            self.refusals = Refusals()
             self.breaker = Breaker()
-            self._notable = True
+            for way in self.kin:
+                way.refusals = Refusals()
+                way._notable = True
 
     # -- to keep and to show -------------------------------------------------------------------------
 

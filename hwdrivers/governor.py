@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Protocol
 
-from hwdrivers.address import BMCAddress
+from hwdrivers.address import DEFAULT_PORTS, BMCAddress
 from hwdrivers.bmc import BMC, Endpoint, PowerState
 from hwdrivers.conduct import Conduct, Crowded, Document, Time
 from hwdrivers.conversations import Conversation, share
@@ -73,6 +73,7 @@ class Governor:
         self._idle = idle
         self._changed = threading.Condition()
         self._known: dict[str, Conduct] = {}
+        self._kin: dict[str, list[Conduct]] = {}
         self._open: dict[BMCAddress, Conversation] = {}
         self._reaper: threading.Thread | None = None
         self._closed = threading.Event()
@@ -250,7 +251,14 @@ class Governor:
             return found
         with self._changed:
             self._remember()
-            return self._known.setdefault(name, Conduct(address, self._changed, self._time))
+            return self._known.get(name) or self._meet(name, address)
+
+    def _meet(self, name: str, address: BMCAddress) -> Conduct:
+        """One BMC stands at the standard ports of a host; other ports may be other BMCs (labs)."""
+        standard = address.port in (None, *DEFAULT_PORTS.values())
+        kin = self._kin.setdefault(address.host, []) if standard else None
+        self._known[name] = Conduct(address, self._changed, self._time, kin)
+        return self._known[name]
 
     def _remember(self) -> None:
         if self._recall is None:
@@ -258,8 +266,7 @@ class Governor:
         for name, document in self._recall().items():
             host, port = name.rsplit(" ", 1)
             address = BMCAddress(host, port=None if port == "?" else int(port))
-            self._known[name] = Conduct(address, self._changed, self._time)
-            self._known[name].learn(document)
+            self._meet(name, address).learn(document)
         self._recall = None
 
     def view(self, address: BMCAddress) -> Document:

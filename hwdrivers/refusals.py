@@ -36,13 +36,13 @@ def _digest(salt: bytes, username: str, password: Secret) -> str:
 
 
 class Refusals:
-    """What one BMC refused, the oldest first."""
+    """What one way into a BMC refused, the oldest first, and when it let somebody in after that."""
 
-    __slots__ = ("_accepted_at", "_refused")
+    __slots__ = ("_refused", "accepted_at")
 
     def __init__(self, refused: Iterable[Refusal] = (), accepted_at: float = 0.0) -> None:
         self._refused = tuple(refused)
-        self._accepted_at = accepted_at
+        self.accepted_at = accepted_at
 
     def __iter__(self) -> Iterator[Refusal]:
         return iter(self._refused)
@@ -57,11 +57,6 @@ class Refusals:
                 return refusal
         return None
 
-    def until(self, now: float) -> float | None:
-        """Until when no further log-in may be tried, since a few were refused lately."""
-        lately = [r.at for r in self._refused if r.at > max(now - WINDOW, self._accepted_at)]
-        return lately[-MOST] + WINDOW if len(lately) >= MOST else None
-
     def refused(self, login: Credentials, now: float) -> None:
         """Remember it; no log-in at all is none that could be wrong."""
         if not login.username and not login.password:
@@ -72,4 +67,12 @@ class Refusals:
 
     def accepted(self, now: float) -> None:
         """A right one: BMCs begin to count anew."""
-        self._accepted_at = now
+        self.accepted_at = now
+
+
+def until(lists: Iterable[Refusals], now: float) -> float | None:
+    """Until when no further log-in may be tried, since a few were refused lately, by any way into one BMC."""
+    known = list(lists)
+    since = max([now - WINDOW, *(refusals.accepted_at for refusals in known)])
+    lately = sorted(refusal.at for refusals in known for refusal in refusals if refusal.at > since)
+    return lately[-MOST] + WINDOW if len(lately) >= MOST else None

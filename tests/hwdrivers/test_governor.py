@@ -92,16 +92,16 @@ class Site:
         return Endpoint((bmc or self.bmc).address, login)
 
     @contextmanager
-    def talk(self, login: Credentials = RIGHT) -> Iterator[BMC]:
-        bmc = self.governor.connect(self.endpoint(login))
+    def talk(self, login: Credentials = RIGHT, to: Door | None = None) -> Iterator[BMC]:
+        bmc = self.governor.connect(self.endpoint(login, to))
         try:
             yield bmc
         finally:
             bmc.close()
 
-    def ask(self, login: Credentials = RIGHT) -> PowerState | BMCError:
+    def ask(self, login: Credentials = RIGHT, to: Door | None = None) -> PowerState | BMCError:
         try:
-            with self.talk(login) as bmc:
+            with self.talk(login, to) as bmc:
                 return bmc.power_state()
         except BMCError as error:
             return error
@@ -320,6 +320,21 @@ def test_few_different_log_ins_are_tried_within_a_while(site: Site) -> None:
     site.clock.sleep(WINDOW + 1)
     site.ask(logins[4])
     assert len(site.bmc.logins) == 3
+
+
+def test_both_protocols_of_a_bmc_share_its_accounts_and_so_what_they_refused() -> None:
+    web, ipmi = Door("redfish://192.0.2.9"), Door("ipmi://192.0.2.9")
+    far = Door("ipmi://192.0.2.9:6230")  # another BMC, as virtualbmc has them
+    site = Site(web, ipmi, far)
+    for number in range(3):
+        for bmc in site.bmcs:
+            site.ask(Credentials("admin", Secret(f"guess {number}")), bmc)
+    assert (len(web.logins) + len(ipmi.logins), len(far.logins)) == (2, 2)
+    site.restart()
+    assert isinstance(site.ask(RIGHT, ipmi), LogInRefused)
+    site.governor.forget(web.address)
+    assert site.ask(RIGHT, ipmi) is PowerState.OFF
+    site.governor.close()
 
 
 def test_a_log_in_that_is_right_by_now_is_sent_when_an_operator_says_so(site: Site) -> None:
