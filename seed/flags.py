@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seed.lifecycle import Transition
 from seed.model import Node, PowerPolicy
 from seed.store import Transaction
 from seed.store.errors import NotFound
@@ -30,20 +29,16 @@ class Flags:
     reason: str | None = None
 
 
-def refusal(node: Node, edge: Transition) -> str | None:
-    """Why its flags keep a node from taking this edge, after "it is"; None when they do not."""
+def refusal(node: Node, event: str, *, destroys_data: bool) -> str | None:
+    """Why its flags keep a node from what is asked of it, after "it is"; None when they do not."""
     if node.maintenance:
-        return maintenance(node)
-    if node.protected and edge.destructive:
-        return f"{protection(node)} and '{edge.event}' destroys data"
-    if node.retired and edge.event in ("provide", "deploy", "rebuild"):
+        reason, who = node.maintenance_reason or "no reason given", node.maintenance_by or "unknown"
+        return f"in maintenance ({reason}; {who}): end that first"
+    if node.protected and destroys_data:
+        return f"{protection(node)} and '{event}' destroys data"
+    if node.retired and event in ("provide", "deploy", "rebuild"):
         return f"retired ({node.retired_reason or 'no reason given'}) and gets no new instance"
     return None
-
-
-def maintenance(node: Node) -> str:
-    reason, who = node.maintenance_reason or "no reason given", node.maintenance_by or "unknown"
-    return f"in maintenance ({reason}; {who}): end that first"
 
 
 def protection(node: Node) -> str:

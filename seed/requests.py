@@ -150,7 +150,7 @@ class Requests:
     def check(self, node: Node, verb: str) -> Transition:
         """Raise VerbRefused if `verb` cannot start now; changes nothing."""
         transition = self._lifecycle.follow(node.state, verb)
-        if words := flags.refusal(node, transition):
+        if words := flags.refusal(node, verb, destroys_data=transition.destructive):
             raise VerbRefused(f"node '{node.name}' is {words}")
         return transition
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import Any, Protocol
+from typing import Any
 
 from hwdrivers.address import BMCAddress
 from hwdrivers.bmc import Endpoint, PowerState
@@ -14,7 +14,7 @@ from seed.bmcs import BMCs
 from seed.errors import StoreFailed
 from seed.model import Node
 from seed.operations.operation import Arguments, Ask, Operation
-from seed.power.poll import login_of
+from seed.power.poll import Power, login_of
 from seed.store import Store
 from seed.store.errors import Conflict, NotFound, WrongKey
 
@@ -25,15 +25,6 @@ AT_ONCE = 64  # conversations; what limits is how long BMCs take
 LOOKED_UP = 5_000  # nodes in one statement: a database takes only so many parameters
 
 Row = dict[str, Any]
-
-
-class Power(Protocol):
-    """The governor, as far as it is needed here."""
-
-    def power(
-        self, endpoints: Iterable[Endpoint], *, ended: Callable[[], bool]
-    ) -> Iterator[tuple[Endpoint, PowerState | BMCError]]:
-        """Ask each, as fast as fleets can be asked."""
 
 
 class FanOut:

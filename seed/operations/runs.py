@@ -128,10 +128,8 @@ class BMCRuns:
     def _check(self, node: Node, verb: str, kind: Kind) -> None:
         """Raise VerbRefused for what its state, its flags or its BMC do not allow."""
         about = f"node '{node.name}' is"
-        if node.maintenance:
-            raise VerbRefused(f"{about} {flags.maintenance(node)}")
-        if node.protected and kind.destroys_data:
-            raise VerbRefused(f"{about} {flags.protection(node)} and '{verb}' destroys data")
+        if words := flags.refusal(node, verb, destroys_data=kind.destroys_data):
+            raise VerbRefused(f"{about} {words}")
         if node.state == self._initial:
             raise VerbRefused(
                 f"{about} not managed yet: `undercloud node manage {node.name}` checks its log-in"

@@ -119,7 +119,8 @@ class Planner:
         if not path:
             return plan.model_copy(update={"verdict": Verdict.CHANGE if plan.differs else Verdict.SO})
         asked = replace(node, maintenance=False)  # what is declared of that was looked at before
-        if words := next(filter(None, (refusal(asked, edge) for edge in path)), None):
+        refusals = (refusal(asked, edge.event, destroys_data=edge.destructive) for edge in path)
+        if words := next(filter(None, refusals), None):
             return plan.model_copy(update={"verdict": Verdict.LEFT, "why": f"it is {words}"})
         deploys = any(edge.target == DEPLOYS for edge in path)
         image = self._image(host) if deploys else None
