@@ -1,52 +1,80 @@
-"""What dnsmasq's log tells about a machine that boots (log-dhcp and TFTP lines of dnsmasq 2.90)."""
+"""The milestones of a boot: what was seen of a machine, and which hop of its way that proves.
+
+Whoever sees something of a machine (dnsmasq's log, the wire, HTTP, the BMC, the agent, the serial console, a
+capture file) tells it as a `Milestone`; in the store it is an event of the same kind. Diagnosis reads nothing
+else.
+"""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
-_DHCP = re.compile(
-    r"(?P<what>DHCPDISCOVER|DHCPOFFER|DHCPREQUEST|DHCPACK|DHCPNAK|DHCPDECLINE)\((?P<interface>[^)]+)\)"
-    r"(?: (?P<address>\d+\.\d+\.\d+\.\d+))? (?P<mac>(?:[0-9a-f]{2}:){5}[0-9a-f]{2})(?P<rest>.*)"
-)
-_TFTP = re.compile(r"sent (?P<file>\S+) to (?P<address>\d+\.\d+\.\d+\.\d+)$")
-_TFTP_FAILED = re.compile(r"(?P<problem>failed sending|file|error).* (?P<address>\d+\.\d+\.\d+\.\d+)")
-# PXE ROMs and UEFI ask for a file's size first and break off (RFC 2349): no failure.
-_TFTP_SIZE_ASKED = re.compile(r"error (0 TFTP Aborted|8 User aborted the transfer) received")
+
+class Hop(StrEnum):
+    """The hops from power-on to a running host, in order."""
+
+    POWER = "power on"
+    DISCOVER = "DHCPDISCOVER"
+    OFFER = "DHCPOFFER"
+    LEASE = "DHCPACK"
+    LOADER = "boot loader"
+    SCRIPT = "boot script"
+    KERNEL = "kernel"
+    RAMDISK = "ramdisk"
+    REPORT = "agent's report"
+    LOOKUP = "agent's lookup"
+    HEARTBEAT = "agent's heartbeat"
+    IMAGE = "image"
+    REBOOT = "reboot"
+    HOME = "first boot"
 
 
 @dataclass(frozen=True)
 class Milestone:
-    """One hop of a boot; `mac` or `address` tells whose."""
+    """One thing that was seen; `mac` or `address` tells of whom, `at` when (None: just now).
+
+    `data` holds what diagnosis goes by, by kind: see KINDS.
+    """
 
     kind: str
     message: str
     mac: str | None = None
     address: str | None = None
+    at: datetime | None = None
+    data: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
-def read(line: str) -> Milestone | None:
-    """The milestone that a log line of dnsmasq tells, if any."""
-    dhcp = _DHCP.search(line)
-    if dhcp:
-        return _dhcp(dhcp)
-    sent = _TFTP.search(line)
-    if sent:
-        # dnsmasq says so too when the machine broke off after it had learnt the size.
-        name = sent["file"].rsplit("/", 1)[-1]
-        return Milestone("boot.tftp", f"sent {name} by TFTP", address=sent["address"])
-    failed = _TFTP_FAILED.search(line) if "dnsmasq-tftp" in line else None
-    if failed and not _TFTP_SIZE_ASKED.search(line):
-        return Milestone("boot.tftp-failed", line.split(": ", 1)[-1].strip(), address=failed["address"])
-    return None
-
-
-def _dhcp(found: re.Match[str]) -> Milestone:
-    what = found["what"]
-    answer = f" {found['address']}" if found["address"] else ""
-    reason = found["rest"].strip()  # after an ACK it is the host's name
-    silent = what == "DHCPNAK" or reason in ("ignored", "no address available")
-    note = f" ({reason})" if silent and reason else ""
-    return Milestone(
-        f"boot.{what.lower()}", f"{what}{answer}{note}", mac=found["mac"], address=found["address"]
-    )
+# Kind → the hop that it proves; None: it proves none, but tells why one is missing.
+KINDS: dict[str, Hop | None] = {
+    "power.on": Hop.POWER,
+    # data: architecture (option 93, a number), vendor_class (60), user_class (77), uuid (97), vlan (802.1Q)
+    "boot.dhcpdiscover": Hop.DISCOVER,
+    # data: server, server_mac, file; `reason` where a server would not answer
+    "boot.dhcpoffer": Hop.OFFER,
+    "boot.dhcprequest": None,  # data: server
+    "boot.dhcpack": Hop.LEASE,
+    "boot.dhcpnak": None,
+    "boot.dhcpdecline": None,
+    "boot.foreign-dhcp": None,  # another server answered; data: server, server_mac, file, answer (offer, ack)
+    "boot.stranger": None,  # a MAC of no node asks; an event of no node; data: as boot.dhcpdiscover
+    "boot.tftp": Hop.LOADER,  # data: file
+    "boot.tftp-failed": None,  # data: file, reason
+    "boot.http-loader": Hop.LOADER,  # data: file
+    "boot.script": Hop.SCRIPT,
+    "boot.script-refused": None,  # data: why
+    "boot.media": Hop.LOADER,  # the ISO image is inserted
+    "boot.kernel": Hop.KERNEL,
+    "boot.initramfs": Hop.RAMDISK,
+    "boot.console": None,  # a telling line of the serial console; data: sign (pxe/console_signs.py), line
+    "agent.report": Hop.REPORT,
+    "agent.lookup": Hop.LOOKUP,
+    "agent.refused": None,
+    "agent.heartbeat": Hop.HEARTBEAT,
+    "image.written": Hop.IMAGE,
+    "power.disk": Hop.REBOOT,  # powered on to boot from disk
+    "instance.home": Hop.HOME,
+}

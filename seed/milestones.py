@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pxe import milestones
+from pxe import dnsmasq_log
+from pxe.milestones import Milestone
 from seed.store import Store
 from seed.store.errors import Conflict
 
@@ -17,7 +18,7 @@ class BootJournal:
 
     def read(self, line: str) -> None:
         """Journal the milestone in `line`, once in a row, if it is one of an enrolled machine."""
-        found = milestones.read(line)
+        found = dnsmasq_log.read(line)
         if found is None:
             return
         mac = found.mac or self._mac_of.get(found.address or "")
@@ -30,7 +31,7 @@ class BootJournal:
         self._last[mac] = found.message
         self._journal(mac, found)
 
-    def _journal(self, mac: str, found: milestones.Milestone) -> None:
+    def _journal(self, mac: str, found: Milestone) -> None:
         with self._store.write() as tx:
             try:
                 node = tx.nodes.by_macs([mac])

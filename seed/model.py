@@ -20,6 +20,17 @@ class NextBoot(StrEnum):
     RAMDISK = "ramdisk"
 
 
+class BootInterface(StrEnum):
+    """How a machine gets to its ramdisk (Ironic's boot_interface: ipxe, http, redfish-virtual-media).
+
+    PXE: over the network, by whichever of PXE and HTTP boot its firmware asks for. VIRTUAL_MEDIA: from an ISO
+    image that its Redfish BMC inserts; no DHCP is needed.
+    """
+
+    PXE = "pxe"
+    VIRTUAL_MEDIA = "virtual-media"
+
+
 class PowerPolicy(StrEnum):
     """What to do when power is found other than a run left it: say so, put it back, or take it as it is."""
 
@@ -33,6 +44,9 @@ class Node:
     """One machine. `state` and `target_state` are Ironic's provision_state and target_provision_state.
 
     `power` is what was last seen; `expected_power` is what the last run, or an accepted drift, left it in.
+    `system_uuid` is SMBIOS' (DSP0134 section 7.2.1), as BMC, iPXE and agent tell it; `console` is where its
+    serial console is beside the BMC's own, such as tcp://192.0.2.9:7001 of a console server;
+    `ramdisk_network` is OpenStack's network_data.json for the ramdisk, where DHCP does not tell its address.
     """
 
     uuid: str
@@ -49,6 +63,10 @@ class Node:
     vendor: str | None = None
     model: str | None = None
     serial: str | None = None
+    system_uuid: str | None = None
+    console: str | None = None
+    boot_interface: BootInterface = BootInterface.PXE
+    ramdisk_network: Document | None = None
     bmc_firmware: str | None = None
     boot_mode: str | None = None
     maintenance: bool = False

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hwdrivers.inventory import Inventory
-from seed.model import Agent, Instance, NextBoot, Node, PowerPolicy, Standing
+from seed.model import Agent, BootInterface, Instance, NextBoot, Node, PowerPolicy, Standing
 from seed.store import tables
 from seed.store.errors import Conflict, NotFound
 
@@ -173,6 +173,7 @@ class Nodes:
 def _node(row: Any, macs: Iterable[str]) -> Node:
     values = dict(row)
     values["next_boot"] = NextBoot(values["next_boot"])
+    values["boot_interface"] = BootInterface(values["boot_interface"])
     values["power_policy"] = PowerPolicy(values["power_policy"])
     values["inventory"] = Inventory.from_dict(values["inventory"]) if values["inventory"] else None
     values["instance"] = Instance(**values["instance"]) if values["instance"] else None

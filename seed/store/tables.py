@@ -38,6 +38,10 @@ node = sa.Table(
     sa.Column("vendor", sa.String),
     sa.Column("model", sa.String),
     sa.Column("serial", sa.String),
+    sa.Column("system_uuid", sa.String),
+    sa.Column("console", sa.String),
+    sa.Column("boot_interface", sa.String, nullable=False, server_default="pxe"),
+    sa.Column("ramdisk_network", sa.JSON(none_as_null=True)),
     sa.Column("bmc_firmware", sa.String),
     sa.Column("boot_mode", sa.String),
     sa.Column("expected_power", sa.String),
@@ -56,6 +60,9 @@ node = sa.Table(
     sa.Column("abilities", sa.JSON(none_as_null=True)),
     sa.Column("created_at", UTCDateTime, nullable=False),
 )
+
+sa.Index("node_system_uuid", node.c.system_uuid)
+sa.Index("node_serial", node.c.serial)
 
 port = sa.Table(
     "port",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pxe.milestones import Milestone, read
+from pxe.dnsmasq_log import read
+from pxe.milestones import Milestone
 
 DATA = Path(__file__).parents[1] / "data" / "pxe"
 UEFI, BIOS = "52:54:00:00:00:02", "52:54:00:00:00:01"
