@@ -1,0 +1,50 @@
+"""What a rule of diagnosis is: a row of data, and a small question to the attempt."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pxe.diagnosis.attempt import Attempt
+from pxe.diagnosis.diagnosis import Cause, Diagnosis, Evidence, Verdict
+from pxe.milestones import Hop, Milestone
+
+
+@dataclass(frozen=True)
+class Match:
+    """What speaks for a rule, and the words that its texts leave open."""
+
+    seen: tuple[Milestone, ...] = ()
+    words: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`hops`: which of them may be missing for it to be asked; `asks` answers None where it does not fit.
+
+    `certain`: what it looks for is no matter of waiting, so that it is told before a hop has had its time.
+    """
+
+    id: str
+    hops: tuple[Hop, ...]
+    asks: Callable[[Attempt], Match | None]
+    summary: str
+    causes: tuple[Cause, ...]
+    certain: bool = False
+
+    def tell(self, attempt: Attempt, hop: Hop, match: Match) -> Diagnosis:
+        """The diagnosis, with its texts filled in."""
+        words = defaultdict(lambda: "?", {"node": attempt.node, "seed": attempt.seed or "the seed"})
+        words.update({key: str(value) for key, value in match.words.items() if value is not None})
+        causes = tuple(Cause(c.what.format_map(words), c.do.format_map(words)) for c in self.causes)
+        evidence = (*map(evidence_of, match.seen), *map(Evidence, match.notes))
+        return Diagnosis(self.id, Verdict.STUCK, hop, self.summary.format_map(words), evidence, causes)
+
+
+def evidence_of(milestone: Milestone) -> Evidence:
+    """A milestone as evidence, with the MAC that it is about."""
+    mac = f" ({milestone.mac})" if milestone.mac and milestone.mac not in milestone.message else ""
+    return Evidence(f"{milestone.message}{mac}", milestone.at)
