@@ -154,5 +154,7 @@ class Captures:
 
 
 def _has_console(node: Node) -> bool:
+    if node.console is not None:
+        return True
     told = (node.abilities or {}).get(Interface.CONSOLE.value)
     return bool(told and told["supported"])

@@ -1,4 +1,4 @@
-"""Serial consoles that are open: one conversation with each BMC, shared by all who read along."""
+"""Serial consoles that are open: one conversation with each, shared by all who read along."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from hwdrivers.console_server import ConsoleServer
 from hwdrivers.errors import BMCError
 from hwdrivers.interfaces import ConsoleStream, Interface
 from hwdrivers.offers import offered
@@ -44,9 +45,7 @@ class OpenConsole:
         self._recent = b""
         self._why: str | None = None
         self.closed = threading.Event()
-        # Its session is its own: the conversation that opened it is given back, lest it grow old unused.
-        with bmcs.open(node) as bmc:
-            self._stream: ConsoleStream = offered(bmc.address, Interface.CONSOLE, bmc.console).open()
+        self._stream = _opened(node, bmcs)
         self._thread = threading.Thread(target=self._read, name=f"console {node.name}", daemon=True)
 
     def join(self, listener: Listener) -> bool:
@@ -103,6 +102,15 @@ class OpenConsole:
             listeners, self._listeners = self._listeners, []
         for listener in listeners:
             listener.end(why)
+
+
+def _opened(node: Node, bmcs: BMCs) -> ConsoleStream:
+    """At its console server if it has one: who wired that wants it, and a BMC's loses bytes more often."""
+    if node.console is not None:
+        return ConsoleServer.parse(node.console).open()
+    # Its session is its own: the conversation that opened it is given back, lest it grow old unused.
+    with bmcs.open(node) as bmc:
+        return offered(bmc.address, Interface.CONSOLE, bmc.console).open()
 
 
 class Consoles:

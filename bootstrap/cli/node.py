@@ -31,6 +31,7 @@ from bootstrap.ssh import SSH
 app = typer.Typer(help="Nodes and the verbs of their lifecycle.", no_args_is_help=True)
 
 Node = Annotated[str, typer.Argument(help="Name or UUID.")]
+NOTHING = "none"  # what is typed to have something forgotten
 
 
 @app.command("list")
@@ -95,10 +96,23 @@ def set_node(
     name: Annotated[str | None, typer.Option(help="A new name.")] = None,
     credentials: Annotated[str | None, typer.Option(help="Another log-in.")] = None,
     mac: Annotated[list[str] | None, typer.Option(help="All MACs of the node; may be repeated.")] = None,
+    console: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL|none",
+            help="Where a console server has its serial port: tcp://HOST:PORT or telnet://HOST:PORT.",
+        ),
+    ] = None,
 ) -> None:
-    """Change what was typed in by hand."""
-    body = {"name": name, "credentials": credentials, "macs": mac}
-    changed = client(ctx).call("PATCH", f"/nodes/{node}", {k: v for k, v in body.items() if v is not None})
+    """Change what was typed in by hand.
+
+    Example: `undercloud node set node-1 --console telnet://acs1.rack7:7001` (`--console none` forgets it)
+    """
+    body = {"name": name, "credentials": credentials, "macs": mac, "console": console}
+    given: dict[str, Any] = {key: value for key, value in body.items() if value is not None}
+    if console == NOTHING:
+        given["console"] = None
+    changed = client(ctx).call("PATCH", f"/nodes/{node}", given)
     out.print(f"Node '{changed['name']}' is changed.")
 
 

@@ -30,7 +30,9 @@ def console(
     captured: Annotated[bool, typer.Option("--captured", help="List the runs that were captured.")] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Open the serial console (IPMI Serial over LAN), or print what was captured of it during a run.
+    """Open the serial console, or print what was captured of it during a run.
+
+    It is at the console server that `node set --console` names, else at the BMC (IPMI Serial over LAN).
 
     Live, `~.` at the start of a line ends it, and all else goes to the machine. Where a run is captured,
     both read along. The end of an input that is no terminal does not end the console; Ctrl-C or a signal

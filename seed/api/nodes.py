@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from hwdrivers.address import BMCAddress
-from profiles.hosts import HostName, Mac
+from hwdrivers.console_server import ConsoleServer
+from profiles.addresses import HostName, Mac
 from seed.api.context import Context, Who, node_view, run_view, summary_view
 from seed.declarations import new_node
 from seed.lifecycle import DECOMMISSIONED
@@ -30,13 +31,18 @@ class NewNode(BaseModel):
     macs: tuple[Mac, ...] = ()
 
 
+def _console(text: str) -> str:
+    return str(ConsoleServer.parse(text))
+
+
 class NodeChange(BaseModel):
-    """What can be changed by hand."""
+    """What can be changed by hand: what is given, and nothing else; null forgets (RFC 7396)."""
 
     model_config = ConfigDict(extra="forbid")
-    name: HostName | None = None
-    credentials: str | None = None
-    macs: tuple[Mac, ...] | None = None
+    name: HostName = ""
+    credentials: str = ""
+    macs: tuple[Mac, ...] = ()
+    console: Annotated[str, AfterValidator(_console)] | None = None
 
 
 class HandedOver(BaseModel):
@@ -103,7 +109,7 @@ def _changing(router: APIRouter, context: Context) -> None:
 
     @router.patch("/{key}")
     def change(key: str, wanted: NodeChange, who: Who) -> dict[str, Any]:
-        facts = wanted.model_dump(exclude_none=True)
+        facts = wanted.model_dump(exclude_unset=True)
         with context.store.write() as tx:
             node = tx.nodes.get(key)
             if "credentials" in facts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import queue
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -235,3 +236,46 @@ def test_old_captures_of_a_node_go_first(world: World) -> None:
         world.captured.of(run(number)).add(b"x")
     kept = [each.run for each in world.captured.kept("uuid")]
     assert kept == list(range(10, 40))
+
+
+def test_a_console_server_is_preferred_and_a_capture_needs_no_other(make_world: Callable[..., World]) -> None:
+    world = make_world(
+        Machine(1, bmc=lambda address, **more: FakeBMC(address, lacks=[Interface.CONSOLE], **more))  # type: ignore[arg-type]
+    )
+    with socket.create_server(("127.0.0.1", 0)) as server, capturing(world) as threads:
+        server.settimeout(20)
+        port = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        world.at("manageable", abilities={"console": {"supported": False, "detail": ""}})
+        changed = world.operator.request("PATCH", "/nodes/node-1", json={"console": port})
+        assert changed.json()["console"] == port
+        world.machines[0].hangs = True
+        assert world.ask("inspect").status_code == 202
+        world.conductor.run_until_idle()
+        look(world, threads)
+        machine, _ = server.accept()
+        with machine:
+            machine.sendall(b"Linux version 6.1\r\n")
+            holds(world, b"Linux version 6.1\r\n")
+            typed = world.operator.post("/nodes/node-1/console/typed", json={"data": "eA=="})
+            assert typed.status_code == 204
+            assert machine.recv(1) == b"x"
+            world.machines[0].hangs = False
+            world.settle()
+            look(world, threads)
+            assert machine.recv(1) == b""  # it is given back
+    assert world.machines[0].bmc.console is None
+
+
+def test_a_console_server_is_forgotten_and_a_wrong_one_changes_nothing(world: World) -> None:
+    world.at("active")
+
+    def change(console: str | None) -> Any:
+        return world.operator.request("PATCH", "/nodes/node-1", json={"console": console})
+
+    assert change("telnet://ACS1.rack7").json()["console"] == "telnet://acs1.rack7:23"
+    refused = change("telnet://me:hunter2@acs1")
+    assert refused.status_code == 422
+    assert "write tcp://HOST:PORT" in refused.text
+    assert world.node().console == "telnet://acs1.rack7:23"
+    assert change(None).json()["console"] is None
+    assert world.node().name == "node-1"
