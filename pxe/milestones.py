@@ -69,7 +69,9 @@ KINDS: dict[str, Hop | None] = {
     "boot.media": Hop.LOADER,  # the ISO image is inserted
     "boot.kernel": Hop.KERNEL,
     "boot.initramfs": Hop.RAMDISK,
-    "boot.console": None,  # a telling line of the serial console; data: sign (pxe/console_signs.py), line
+    # A telling line of the serial console; data: sign (pxe/console_signs.py), line. Rules know the signs
+    # secure-boot, kernel-panic, no-root, no-boot-device, bootloader-failed, no-route, tls, clock, login.
+    "boot.console": None,
     "agent.report": Hop.REPORT,
     "agent.lookup": Hop.LOOKUP,
     "agent.refused": None,
@@ -77,4 +79,8 @@ KINDS: dict[str, Hop | None] = {
     "image.written": Hop.IMAGE,
     "power.disk": Hop.REBOOT,  # powered on to boot from disk
     "instance.home": Hop.HOME,
+    "instance.refused": None,  # the operating system called, and was sent away; data: why
+    "power.off": None,
+    "step.retry": None,
+    "step.failed": None,  # a step of the run gave up; data: step
 }
