@@ -70,6 +70,9 @@ def _disks(disks: object) -> Iterator[Disk]:
                 vendor=told(disk.get("vendor")),
                 rotational=rotational if isinstance(rotational, bool) else None,
                 by_path=told(disk.get("by_path")),
+                hctl=told(disk.get("hctl")),
+                wwn_with_extension=told(disk.get("wwn_with_extension")),
+                wwn_vendor_extension=told(disk.get("wwn_vendor_extension")),
             )
 
 

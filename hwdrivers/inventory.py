@@ -70,7 +70,8 @@ class MemoryModule:
 class Disk:
     """One block device or drive. `name` (/dev/sda) may change at the next boot; `by_path` may not.
 
-    Out of band `name` is what the BMC calls the bay; `protocol` is SATA, SAS, NVMe or USB.
+    Out of band `name` is what the BMC calls the bay; `protocol` is SATA, SAS, NVMe or USB. `hctl` is SCSI's
+    host:channel:target:lun; what `wwn` leaves out for LUNs of one array is in the two that end in extension.
     """
 
     name: str
@@ -86,6 +87,9 @@ class Disk:
     firmware: str | None = None
     controller: str | None = None
     health: str | None = None
+    hctl: str | None = None
+    wwn_with_extension: str | None = None
+    wwn_vendor_extension: str | None = None
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from hwdrivers.address import BMCAddress
-from hwdrivers.mac import normal_mac
+from profiles.addresses import Address, HostName, Mac
 from profiles.document import Strict
+from profiles.interfaces import Interfaces
+from profiles.root_device import RootDevice
 
 DEFAULT_NETWORK = "provisioning"
 
@@ -32,25 +33,6 @@ class State(StrEnum):
     DECOMMISSIONED = "decommissioned"
 
 
-def _mac(text: str) -> str:
-    canonical = normal_mac(text.strip())
-    if canonical is None or int(canonical[:2], 16) & 1:  # a group address; no NIC has one
-        raise ValueError(f"'{text}' is no MAC address of a NIC; write it as 52:54:00:12:34:56")
-    return canonical
-
-
-def _address(text: str) -> str:
-    return str(ipaddress.ip_address(text))
-
-
-def _hostname(text: str) -> str:
-    """RFC 1123 section 2.1."""
-    label = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-    if not re.fullmatch(rf"{label}(\.{label})*", text) or len(text) > 253:
-        raise ValueError(f"'{text}' is no host name (lower-case letters, digits, '-'; RFC 1123)")
-    return text
-
-
 def _cidr(text: str) -> str:
     try:
         return str(ipaddress.ip_network(text))
@@ -69,11 +51,6 @@ def _maintenance(said: object) -> object:
     if isinstance(said, bool) or (words and words not in ("yes", "no", "on", "off", "y", "n", "none")):
         return said
     raise ValueError("must be true, false, or the reason in words")
-
-
-Mac = Annotated[str, AfterValidator(_mac)]
-Address = Annotated[str, AfterValidator(_address)]
-HostName = Annotated[str, AfterValidator(_hostname)]
 
 
 class Network(Strict):
@@ -116,25 +93,42 @@ class Match(Strict):
         return len(self.identity()), len(self.given())
 
 
-class RootDevice(Strict):
-    """Which disk gets the operating system, in Ironic's root device hints; all given must hold."""
+class Deploy(StrEnum):
+    """How an operating system gets to a host: Ironic's deploy interfaces.
 
-    serial: str | None = None
-    wwn: str | None = None
-    name: str | None = None
-    min_size_gib: int | None = Field(default=None, ge=1)
-    rotational: bool | None = None
+    DIRECT: the agent writes a disk image. RAMDISK: the host runs a kernel and an initramfs from memory, its
+    disks stay as they are. BOOTC: the agent installs a bootable container image.
+    """
+
+    DIRECT = "direct"
+    RAMDISK = "ramdisk"
+    BOOTC = "bootc"
+
+
+class DeployStep(Strict):
+    """A step of the agent that a deploy takes as well; those without `priority` come as they stand."""
+
+    step: Annotated[str, StringConstraints(pattern=r"^\w+\.\w+$")]
+    priority: int | None = Field(default=None, ge=0)
+    args: dict[str, Any] = Field(default_factory=dict)
 
 
 class Becoming(Strict):
     """What hosts can have in common."""
 
     network: str = DEFAULT_NETWORK
+    interfaces: Interfaces = ()
+    """Without any, the NIC that the host boots from gets its address."""
     image: str = "debian-12"
+    deploy: Deploy = Deploy.DIRECT
+    deploy_steps: tuple[DeployStep, ...] = ()
     root_device: RootDevice | None = None
+    software_raid: bool = False
+    """Whether the root file system is on a RAID 1 of two disks, made by the agent's Linux (md)."""
     ssh_keys: tuple[str, ...] = ()
     role: Role | None = None
     user_data: dict[str, Any] = Field(default_factory=dict)
+    vendor_data: dict[str, Any] = Field(default_factory=dict)
     state: State | None = None
     """Where `undercloud apply` brings the node; None: it is left where it is."""
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from pxe.build.manifest import MANIFEST, Kind, Manifest, sha512
+from pxe.build.manifest import DISK_FORMATS, MANIFEST, Compression, DiskFormat, Kind, Manifest, sha512
 
 _BUILD_COMMAND = {"ramdisk": "build-ramdisk", "os": "build-os", "container": "build-container"}
+_RAMDISK_PARTS = ("kernel", "initramfs")
 
 
 class ImageError(Exception):
@@ -37,27 +39,36 @@ class ChecksumMismatch(ImageError):
 
 @dataclass(frozen=True)
 class OSImage:
-    """A whole-disk image; `sha512` in hex, `virtual_size` in bytes is the smallest disk it fits on."""
+    """A whole-disk image; `sha512` in hex, `virtual_size` in bytes is the smallest disk it fits on.
+
+    `sha512` is of the file as it lies there and travels; `disk_format` of what is inside of `compression`.
+    """
 
     name: str
     path: Path
-    disk_format: str
+    disk_format: DiskFormat
     sha512: str
     virtual_size: int
+    compression: Compression | None = None
 
 
 @dataclass(frozen=True)
 class Ramdisk:
-    """A kernel and an initramfs that run the agent."""
+    """A kernel and an initramfs: they run the agent, or are all that a host runs (`deploy: ramdisk`).
+
+    `sha512` is that of the two checksums, in hex; `kernel_arguments` are the image's own.
+    """
 
     name: str
     kernel: Path
     initramfs: Path
+    sha512: str
+    kernel_arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class ContainerImage:
-    """An OCI archive (one tar file); `sha512` in hex."""
+    """An OCI archive (one tar file), also one that boots (`deploy: bootc`); `sha512` in hex."""
 
     name: str
     path: Path
@@ -71,18 +82,20 @@ def load_os_image(images_dir: Path, name: str) -> OSImage:
     """Find an OS image by name."""
     manifest = _load(images_dir, name, "os")
     path, checksum = _part(images_dir, manifest, "disk")
-    if manifest.disk_format is None or manifest.virtual_size is None:
+    if manifest.disk_format not in DISK_FORMATS or manifest.virtual_size is None:
         raise ManifestBroken(
-            f"{images_dir / name / MANIFEST}: an OS image needs disk_format and virtual_size."
+            f"{images_dir / name / MANIFEST}: an OS image needs virtual_size, and disk_format qcow2 or raw."
         )
-    return OSImage(name, path, manifest.disk_format, checksum, manifest.virtual_size)
+    size = manifest.virtual_size
+    return OSImage(name, path, manifest.disk_format, checksum, size, manifest.compression)
 
 
 def load_ramdisk(images_dir: Path, name: str) -> Ramdisk:
     """Find a ramdisk by name."""
     manifest = _load(images_dir, name, "ramdisk")
-    kernel, initramfs = (_part(images_dir, manifest, part)[0] for part in ("kernel", "initramfs"))
-    return Ramdisk(name, kernel, initramfs)
+    (kernel, first), (initramfs, second) = (_part(images_dir, manifest, part) for part in _RAMDISK_PARTS)
+    both = hashlib.sha512(f"{first} {second}".encode()).hexdigest()
+    return Ramdisk(name, kernel, initramfs, both, manifest.kernel_arguments)
 
 
 def load_container(images_dir: Path, name: str) -> ContainerImage:

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict
 
 MANIFEST = "manifest.json"
 Kind = Literal["ramdisk", "os", "container"]
+DiskFormat = Literal["qcow2", "raw"]
+DISK_FORMATS: tuple[DiskFormat, ...] = ("qcow2", "raw")
+Compression = Literal["zstd"]
 _CHUNK = 1 << 20
 
 
@@ -32,8 +35,10 @@ class Manifest(BaseModel):
     kind: Kind
     parts: dict[str, str]
     files: dict[str, FileEntry]
-    disk_format: str | None = None
+    disk_format: DiskFormat | Literal["oci-archive"] | None = None
     virtual_size: int | None = None
+    compression: Compression | None = None
+    kernel_arguments: tuple[str, ...] = ()
     size: int
     built: str
     recipe: str

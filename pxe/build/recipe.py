@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol
+from typing import Literal, Protocol
 
-from pxe.build.manifest import Kind
+from pxe.build.manifest import DiskFormat, Kind
 from pxe.build.progress import Progress
 
 
@@ -32,7 +32,7 @@ class Product:
     parts: Mapping[str, str]
     packages: Sequence[str] = ()
     python_packages: Sequence[str] = ()
-    disk_format: str | None = None
+    disk_format: DiskFormat | Literal["oci-archive"] | None = None
     virtual_size: int | None = None
 
 

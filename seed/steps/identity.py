@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hwdrivers.inventory import Disk, Inventory
-from profiles.hosts import RootDevice
+from profiles.root_device import RootDevice
 from seed.model import Node
 
 GIB = 1024**3
@@ -32,7 +32,7 @@ def choose_disk(report: Inventory, hints: RootDevice | None, image_bytes: int) -
 
     Raises NoSuchDisk: a wrong guess here is a wrong disk written.
     """
-    disks = [disk for disk in report.disks if hints is None or _fits(disk, hints)]
+    disks = [disk for disk in report.disks if hints is None or hints.fits(disk)]
     if not disks:
         raise NoSuchDisk(f"no disk fits the root device hints {_words(hints)}; there are: {disks_of(report)}")
     if hints is not None and len(disks) > 1:
@@ -57,18 +57,6 @@ def disks_of(report: Inventory) -> str:
 def describe(disk: Disk) -> str:
     size = f"{disk.size_bytes / GIB:.1f} GiB" if disk.size_bytes else "unknown size"
     return f"{disk.name} {size} serial {disk.serial or 'unknown'}"
-
-
-def _fits(disk: Disk, hints: RootDevice) -> bool:
-    if hints.min_size_gib is not None and (disk.size_bytes or 0) < hints.min_size_gib * GIB:
-        return False
-    exact = (
-        ("serial", hints.serial),
-        ("wwn", hints.wwn),
-        ("name", hints.name),
-        ("rotational", hints.rotational),
-    )
-    return all(getattr(disk, field) == wanted for field, wanted in exact if wanted is not None)
 
 
 def _words(hints: RootDevice | None) -> str:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from hwdrivers.inventory import Disk
-from profiles.hosts import RootDevice
+from profiles.root_device import RootDevice
 from pxe.images import ImageError, OSImage
 from seed.agent import Command, agent_node
 from seed.images import Images

@@ -34,6 +34,7 @@ def test_a_machine_with_two_disks() -> None:
                 "ATA",
                 True,
                 "/dev/disk/by-path/pci-0000:00:01.1-ata-1",
+                hctl="0:0:0:0",
             ),
             Disk(
                 "/dev/nvme0n1",
@@ -44,6 +45,7 @@ def test_a_machine_with_two_disks() -> None:
                 None,
                 False,
                 "/dev/disk/by-path/pci-0000:00:04.0-nvme-1",
+                wwn_with_extension="nvme.1b36-6c6162312d62-51454d55",
             ),
         ),
         nics=(NIC("ens3", "52:54:00:aa:00:01", "0x1af4", "0x1000", "virtio_net", True, "10.0.0.101", None),),

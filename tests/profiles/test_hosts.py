@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from profiles.addresses import HostName, Mac
 from profiles.document import DocumentError, load, parse
-from profiles.hosts import Host, HostName, Mac, Match
+from profiles.hosts import Host, Match
 from profiles.site import AmbiguousProfile, NoProfile, Site
 
 DATA = Path(__file__).parents[1] / "data" / "profiles"
