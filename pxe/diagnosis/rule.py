@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pxe.diagnosis.attempt import Attempt
 from pxe.diagnosis.diagnosis import Cause, Diagnosis, Evidence, Verdict
 from pxe.milestones import Hop, Milestone
+
+SHOWN = 4  # of the newest sightings that speak for a rule: more would bury them
 
 
 @dataclass(frozen=True)
@@ -48,3 +50,25 @@ def evidence_of(milestone: Milestone) -> Evidence:
     """A milestone as evidence, with the MAC that it is about."""
     mac = f" ({milestone.mac})" if milestone.mac and milestone.mac not in milestone.message else ""
     return Evidence(f"{milestone.message}{mac}", milestone.at)
+
+
+def found(seen: Sequence[Milestone], *notes: str, **words: Any) -> Match | None:
+    """A match if anything was seen; its last milestones are the evidence, and what they know are its words.
+
+    `said` is what the last of them says.
+    """
+    if not seen:
+        return None
+    last = seen[-1]
+    known = {"mac": last.mac, "address": last.address, "said": last.message, **last.data}
+    return Match(tuple(seen[-SHOWN:]), known | words, notes)
+
+
+def always(attempt: Attempt) -> Match:
+    """For the last rule of a hop: what was seen last is the evidence."""
+    return Match(attempt.milestones[-SHOWN:], {"times": len(attempt.milestones)})
+
+
+def signs(*names: str) -> Callable[[Attempt], Match | None]:
+    """Asks for telling lines of the serial console."""
+    return lambda attempt: found(attempt.signs(names))

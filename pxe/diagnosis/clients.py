@@ -1,0 +1,62 @@
+"""Who asks for an address: firmware, iPXE, or the system on the disk; and whether a loader fits."""
+
+from __future__ import annotations
+
+from pxe.diagnosis.attempt import Attempt
+from pxe.firmware import LOADERS
+from pxe.milestones import Milestone
+
+FIRMWARE = ("PXEClient", "HTTPClient")  # option 60: RFC 4578 section 2, UEFI specification section 24.7
+
+# DHCP option 93, IANA registry "Processor Architecture Types" (RFC 5970).
+ARCHITECTURES = {
+    0: "x86 BIOS",
+    2: "Itanium UEFI",
+    6: "x86 32-bit UEFI",
+    7: "x86-64 UEFI",
+    9: "x86-64 UEFI",
+    10: "ARM 32-bit UEFI",
+    11: "ARM 64-bit UEFI",
+    14: "PowerPC OPAL",
+    15: "x86 32-bit UEFI, HTTP boot",
+    16: "x86-64 UEFI, HTTP boot",
+    18: "ARM 32-bit UEFI, HTTP boot",
+    19: "ARM 64-bit UEFI, HTTP boot",
+    27: "RISC-V 64-bit UEFI",
+    28: "RISC-V 64-bit UEFI, HTTP boot",
+    39: "LoongArch 64-bit UEFI",
+}
+
+
+def is_ipxe(milestone: Milestone) -> bool:
+    """Option 77, which iPXE fills with its name; its option 60 is that of the firmware it came from."""
+    return "iPXE" in str(milestone.data.get("user_class") or "")
+
+
+def is_firmware(milestone: Milestone) -> bool:
+    """Whether a ROM asked, iPXE included, rather than an operating system."""
+    asked_as = str(milestone.data.get("vendor_class") or "")
+    return asked_as.startswith(FIRMWARE) or milestone.data.get("architecture") is not None
+
+
+def is_system(milestone: Milestone) -> bool:
+    """Whether an operating system's DHCP client asked (dhcpcd, udhcp, MSFT 5.0, ...)."""
+    return bool(milestone.data.get("vendor_class")) and not is_firmware(milestone)
+
+
+def architecture(attempt: Attempt) -> int | None:
+    """What the firmware said last that it is; iPXE may say otherwise, which is its own business."""
+    told = [m.data.get("architecture") for m in attempt.of("boot.dhcpdiscover") if not is_ipxe(m)]
+    codes = [code for code in told if isinstance(code, int)]
+    return codes[-1] if codes else None
+
+
+def mode(attempt: Attempt) -> str | None:
+    """The boot mode that firmware asked in."""
+    code = architecture(attempt)
+    return None if code is None else "bios" if code == 0 else "uefi"
+
+
+def has_loader(code: int) -> bool:
+    """Whether the seed has a boot loader for this architecture."""
+    return any(code in loader.architectures for loader in LOADERS)

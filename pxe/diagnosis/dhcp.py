@@ -1,0 +1,343 @@
+"""From power-on to an address: nothing is heard, a stranger is, nobody answers, or somebody else does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pxe.diagnosis.attempt import Attempt
+from pxe.diagnosis.clients import ARCHITECTURES, architecture, has_loader, is_system
+from pxe.diagnosis.diagnosis import Cause
+from pxe.diagnosis.rule import Match, Rule, always, found
+from pxe.milestones import Hop
+
+_ANSWER = (Hop.OFFER, Hop.LEASE)
+_ASKED = ("boot.dhcpdiscover", "boot.dhcprequest")
+
+
+def _same_machine(attempt: Attempt) -> Match | None:
+    """Option 97 is SMBIOS' UUID, which the BMC tells too."""
+    uuid = (attempt.system_uuid or "").lower()
+    return found([m for m in attempt.strangers if uuid and str(m.data.get("uuid") or "").lower() == uuid])
+
+
+def _stranger(attempt: Attempt) -> Match | None:
+    known = ", ".join(attempt.macs) or "none"
+    return found(attempt.strangers, f"known MACs of {attempt.node}: {known}; none of them asked")
+
+
+def _system_asks(attempt: Attempt) -> Match | None:
+    before = attempt.milestones if not attempt.of("boot.initramfs") else ()
+    asked = [m for m in before if m.kind in _ASKED and is_system(m)]
+    home = attempt.of("instance.home")
+    return found([*asked, *home])
+
+
+def _tagged(attempt: Attempt) -> Match | None:
+    return found([m for m in attempt.of("boot.dhcpdiscover") if m.data.get("vlan")])
+
+
+def _foreign(attempt: Attempt) -> Match | None:
+    """Where the seed is a DHCP proxy, another server is to give the address; but no boot file."""
+    answers = attempt.of("boot.foreign-dhcp")
+    if attempt.dhcp == "proxy":
+        answers = tuple(m for m in answers if m.data.get("file"))
+    note = f"the DHCP server of this network should be {attempt.seed}" if attempt.seed else ""
+    return found(answers, *filter(None, [note]))
+
+
+def _because(*words: str) -> Callable[[Attempt], Match | None]:
+    """Asks for a DISCOVER that our server says it did not answer, for this reason."""
+
+    def asks(attempt: Attempt) -> Match | None:
+        asked = attempt.of("boot.dhcpdiscover", "boot.dhcpoffer")
+        return found([m for m in asked if any(w in f"{m.message} {m.data.get('reason')}" for w in words)])
+
+    return asks
+
+
+def _no_loader(attempt: Attempt) -> Match | None:
+    code = architecture(attempt)
+    if code is None or has_loader(code):
+        return None
+    asked = [m for m in attempt.of("boot.dhcpdiscover") if m.data.get("architecture") == code]
+    return found(asked, code=code, name=ARCHITECTURES.get(code, "one that is not registered"))
+
+
+def _proxy(attempt: Attempt) -> Match | None:
+    return always(attempt) if attempt.dhcp == "proxy" else None
+
+
+def _relay(attempt: Attempt) -> Match | None:
+    return always(attempt) if attempt.dhcp == "relay" else None
+
+
+def _offers(attempt: Attempt) -> Match | None:
+    offers = attempt.of("boot.dhcpoffer")
+    return found(offers, times=len(offers), asked=len(attempt.of("boot.dhcpdiscover")))
+
+
+def _kind(kind: str) -> Callable[[Attempt], Match | None]:
+    return lambda attempt: found(attempt.of(kind))
+
+
+_WRONG_NIC = Cause(
+    "firmware boots from another NIC than the one that is cabled to the provisioning network",
+    "in the firmware's setup enable PXE on the NIC with one of the node's MACs alone, and put it first",
+)
+_VLAN = Cause(
+    "the switch port is in another VLAN, or takes tagged frames only",
+    "on the switch: `show mac address-table` for the node's MAC; make the provisioning VLAN the port's "
+    "access (native) VLAN",
+)
+_STP = Cause(
+    "the switch port does not forward yet when the firmware asks (spanning tree, LACP)",
+    "set the port to edge (portfast); with a bond, `lacp fallback` or no bond on the boot NIC's port",
+)
+
+RULES = (
+    Rule(
+        "nic.not-known",
+        (Hop.DISCOVER,),
+        _same_machine,
+        "{node} boots from a NIC that is not known of it: {mac}",
+        (
+            Cause(
+                "another NIC is cabled or enabled than was recorded, or it was replaced",
+                "`undercloud node set {node} --mac {mac}` (with its other MACs), or boot from the known NIC",
+            ),
+        ),
+        certain=True,
+    ),
+    Rule(
+        "disk.instead-of-network",
+        (Hop.DISCOVER, Hop.OFFER, Hop.LEASE, Hop.LOADER),
+        _system_asks,
+        "{node} booted what is on its disk instead of the network",
+        (
+            Cause(
+                "the BMC's one-time boot order was ignored by the firmware, as some do",
+                "`undercloud node boot-device pxe {node}`, with `--mode` as it is set",
+            ),
+            Cause(
+                "the NIC is not in the firmware's boot order, or its network boot is disabled",
+                "in the firmware's setup: enable PXE (or HTTP boot) on that NIC and put it before the disk",
+            ),
+            Cause("the network boot timed out, and the firmware went on to the disk", _STP.do),
+        ),
+    ),
+    Rule(
+        "nic.stranger",
+        (Hop.DISCOVER,),
+        _stranger,
+        "no known MAC of {node} asks for an address, but an unknown one does: {mac}",
+        (
+            Cause(
+                "{mac} is this machine: it boots from another NIC than was recorded, or the NIC was replaced",
+                "compare with the label in the rack or `undercloud node show {node}`; then "
+                "`undercloud node set {node} --mac {mac}`",
+            ),
+            Cause(
+                "{mac} is another machine that is not enrolled, and this one is silent",
+                "see what it is: `undercloud discover`; then check this node's cable and VLAN",
+            ),
+            _VLAN,
+        ),
+    ),
+    Rule(
+        "nic.silent",
+        (Hop.DISCOVER,),
+        always,
+        "{node} was switched on, but nothing is heard of it on the provisioning network",
+        (
+            Cause(
+                "the cable: not plugged in, or in another port; no link",
+                "look at the link LEDs of NIC and switch; follow the cable",
+            ),
+            _VLAN,
+            _WRONG_NIC,
+            Cause(
+                "it booted from disk, or its firmware waits for a key",
+                "look: `undercloud node console {node}`; in the firmware's setup put network boot first",
+            ),
+            Cause(
+                "it hangs in its power-on self-test (memory training takes minutes after a change of DIMMs)",
+                "`undercloud node sel {node}`; look at the front panel's LEDs and code display",
+            ),
+        ),
+    ),
+    Rule(
+        "dhcp.foreign",
+        (*_ANSWER, Hop.LOADER, Hop.SCRIPT),
+        _foreign,
+        "another DHCP server answers {node} first: {server}, MAC {server_mac}",
+        (
+            Cause(
+                "a DHCP server that nobody meant to be in this network (a router, a hypervisor)",
+                "on the switch find the port of {server_mac} (`show mac address-table`) and take it off this "
+                "VLAN, or switch its DHCP off; DHCP snooping keeps the next one away",
+            ),
+            Cause(
+                "the site's own DHCP server, which is to stay",
+                "let the seed be a proxy beside it: `provisioning: {{dhcp: proxy}}` in undercloud.yaml",
+            ),
+        ),
+        certain=True,
+    ),
+    Rule(
+        "dhcp.tagged",
+        _ANSWER,
+        _tagged,
+        "{node} asks in VLAN {vlan}, tagged, where the seed does not hear it",
+        (
+            Cause(
+                "the firmware of the NIC has a VLAN set",
+                "in the firmware's setup of this NIC clear the VLAN, or use VLAN {vlan} for provisioning",
+            ),
+            Cause(
+                "the seed's own port is a trunk without an untagged VLAN",
+                "give the seed an interface in VLAN {vlan} and name that in `provisioning: interface`",
+            ),
+        ),
+        certain=True,
+    ),
+    Rule(
+        "dhcp.ignored",
+        _ANSWER,
+        _because("ignored"),
+        "the seed's DHCP ignores {mac}: it was not told about this MAC",
+        (
+            Cause(
+                "the MAC is not recorded for any node",
+                "`undercloud node set {node} --mac {mac}` (with its other MACs)",
+            ),
+            Cause("the node is decommissioned", "such a node gets no answer; enrol it again to use it"),
+            Cause("another seed leads the network", "`undercloud seed status` on each; only one may answer"),
+        ),
+        certain=True,
+    ),
+    Rule(
+        "dhcp.exhausted",
+        _ANSWER,
+        _because("no address available", "no address range"),
+        "the seed's DHCP has no address for {node}: {said}",
+        (
+            Cause(
+                "the range is used up",
+                "widen `provisioning: dhcp_range` in undercloud.yaml, then `undercloud seed restart`",
+            ),
+            Cause(
+                "a relay asks for a network that has no range", "add that subnet to the provisioning networks"
+            ),
+        ),
+        certain=True,
+    ),
+    Rule(
+        "dhcp.declined",
+        (*_ANSWER, Hop.LOADER),
+        _kind("boot.dhcpdecline"),
+        "{node} declines the address that it was given: somebody else has {address}",
+        (
+            Cause(
+                "a machine with this address set by hand is in the network",
+                "`ip neigh` and `arping {address}` on the seed show its MAC; move it or the range",
+            ),
+        ),
+        certain=True,
+    ),
+    Rule(
+        "loader.architecture",
+        (*_ANSWER, Hop.LOADER),
+        _no_loader,
+        "there is no boot loader for the architecture that {node} asks with: {code}, {name}",
+        (
+            Cause(
+                "the firmware boots in another mode than is served here",
+                "`undercloud node boot-device pxe {node} --mode uefi` (or bios), or in the firmware's setup",
+            ),
+            Cause(
+                "the machine has a processor that the seed has no loader for",
+                "install the loader's package on the seed; docs/why.md lists the architectures",
+            ),
+        ),
+        certain=True,
+    ),
+    Rule(
+        "dhcp.no-offer-relay",
+        (Hop.OFFER,),
+        _relay,
+        "{node} asks for an address, and the seed offers none through the relay",
+        (
+            Cause(
+                "the relay (ip helper-address) does not name the seed, or its subnet has no range",
+                "set the helper address to {seed}; add the relay's subnet to the provisioning networks",
+            ),
+            Cause("the seed has no route back to the relay", "`ip route get RELAY` on the seed"),
+        ),
+    ),
+    Rule(
+        "dhcp.no-offer-proxy",
+        (Hop.OFFER,),
+        _proxy,
+        "{node} asks for an address, and the site's DHCP server offers none",
+        (
+            Cause(
+                "the site's DHCP server does not know this MAC, or is out of addresses",
+                "have it give {node} an address; the seed only adds what to boot (`dhcp: proxy`)",
+            ),
+            Cause("the site's server is in another VLAN", _VLAN.do),
+        ),
+    ),
+    Rule(
+        "dhcp.no-offer",
+        (Hop.OFFER,),
+        always,
+        "{node} asks for an address, and the seed does not answer",
+        (
+            Cause(
+                "the seed's DHCP does not run, or another seed leads",
+                "`undercloud seed status`; the end of its log says why dnsmasq ended",
+            ),
+            Cause("the seed's firewall drops it", "open UDP 67 on the seed's provisioning interface"),
+            Cause("the request came to another interface than dnsmasq answers on", _VLAN.do),
+        ),
+    ),
+    Rule(
+        "dhcp.refused",
+        (Hop.LEASE,),
+        _kind("boot.dhcpnak"),
+        "the seed's DHCP refuses what {node} asks for: {said}",
+        (
+            Cause(
+                "it asks for an address of an earlier lease, or of another server",
+                "it should ask anew by itself; if it does not, power it off and on",
+            ),
+            Cause(
+                "two nodes are declared with one address",
+                "`undercloud profiles show`: look for the address; each host needs its own",
+            ),
+        ),
+    ),
+    Rule(
+        "dhcp.offer-unheard",
+        (Hop.LEASE,),
+        _offers,
+        "the seed offers {node} an address ({times} times), and it does not take it",
+        (
+            Cause(
+                "the offer does not reach it: a VLAN that works one way, DHCP snooping that does "
+                "not trust the seed's port, or a firewall on the bridge",
+                "trust the seed's port (`ip dhcp snooping trust`); capture at both ends: "
+                "`tcpdump -ni IFACE port 67 or port 68`",
+            ),
+            _STP,
+            Cause(
+                "the firmware wants what the offer lacks: UEFI HTTP boot or PXE in the other boot mode",
+                "set the boot mode: `undercloud node boot-device pxe {node} --mode uefi` (or bios)",
+            ),
+            Cause(
+                "another DHCP server was quicker, unseen by the seed",
+                "`undercloud why {node} --pcap FILE` with a capture from the machine's switch port",
+            ),
+        ),
+    ),
+)

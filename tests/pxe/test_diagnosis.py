@@ -1,0 +1,541 @@
+"""Why a machine does not boot: each fault as it shows, the hop that it stops at, and its name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from boot_story import (
+    BIOS,
+    IPXE,
+    MAC,
+    NETWORKD,
+    NOON,
+    OTHER,
+    SERVER,
+    UEFI,
+    WELL,
+    attempt,
+    logged,
+    seen,
+    up_to,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pxe.diagnosis.attempt import Attempt, Usual, Way
+from pxe.diagnosis.diagnose import RULES, diagnose
+from pxe.diagnosis.diagnosis import Verdict
+from pxe.milestones import KINDS, Hop, Milestone
+
+ON = ("power.on",)
+FIRMWARE = (ON, ("boot.dhcpdiscover", UEFI))
+DISK: dict[str, Any] = {"way": Way.DISK, "until": Hop.HOME}
+REBOOTED = ("power.disk",)
+FOREIGN = ("boot.foreign-dhcp", {"server": "10.9.9.9", "server_mac": SERVER, "answer": "offer"})
+SENT_TO_DISK = ("boot.script", {"message": "asked what to boot: disk"})
+
+
+def sign(name: str, line: str) -> tuple[str, dict[str, Any]]:
+    return ("boot.console", {"sign": name, "line": line, "message": line})
+
+
+FAULTS: list[tuple[str, Hop, str, Attempt, str]] = []
+
+
+def fault(name: str, hop: Hop, words: str, broken: Attempt, first: str) -> None:
+    """`words` of the summary, and `first`: words of the likeliest cause or what to do about it."""
+    FAULTS.append((name, hop, words, broken, first))
+
+
+fault(
+    "power.refused",
+    Hop.POWER,
+    "node-1 did not switch it on: boot_ramdisk: ipmi://192.0.2.9: cannot ask for power on: no answer",
+    attempt(
+        ("step.failed", {"message": "boot_ramdisk: ipmi://192.0.2.9: cannot ask for power on: no answer"}),
+        over=True,
+        powered=None,
+    ),
+    "cable of the BMC",
+)
+fault(
+    "power.not-asked",
+    Hop.POWER,
+    "no MAC",
+    attempt(("step.failed", {"message": "boot_ramdisk: no MAC of this machine"}), over=True, powered=None),
+    "what the error says",
+)
+fault("power.off", Hop.POWER, "is off", attempt(powered=False), "power on node-1")
+fault("power.unknown", Hop.POWER, "ever switched on", attempt(powered=None), "power on node-1")
+fault("power.lost", Hop.DISCOVER, "is off now", attempt(ON, powered=False), "power supply")
+fault("nic.silent", Hop.DISCOVER, "nothing is heard", attempt(ON), "cable")
+fault(
+    "nic.stranger",
+    Hop.DISCOVER,
+    OTHER,
+    attempt(ON, strangers=(seen("boot.stranger", mac=OTHER, **UEFI),)),
+    f"node set node-1 --mac {OTHER}",
+)
+fault(
+    "nic.not-known",
+    Hop.DISCOVER,
+    OTHER,
+    attempt(
+        ON,
+        strangers=(seen("boot.stranger", mac=OTHER, uuid="A-B"),),
+        system_uuid="a-b",
+        later=1,
+        powered=True,
+    ),
+    f"node set node-1 --mac {OTHER}",
+)
+fault(
+    "disk.instead-of-network",
+    Hop.OFFER,
+    "what is on its disk",
+    attempt(ON, ("boot.dhcpdiscover", NETWORKD)),
+    "boot-device pxe node-1",
+)
+fault(
+    "disk.instead-of-network",
+    Hop.LOADER,
+    "what is on its disk",
+    attempt(ON, ("boot.dhcpdiscover", NETWORKD), ("boot.dhcpoffer",), ("boot.dhcpack",)),
+    "boot-device pxe node-1",
+)
+fault("dhcp.foreign", Hop.OFFER, f"10.9.9.9, MAC {SERVER}", attempt(*FIRMWARE, FOREIGN, later=1), SERVER)
+fault(
+    "dhcp.foreign",
+    Hop.LEASE,
+    f"10.9.9.9, MAC {SERVER}",
+    attempt(*FIRMWARE, FOREIGN, ("boot.dhcpoffer",), later=1),
+    SERVER,
+)
+fault(
+    "dhcp.tagged",
+    Hop.OFFER,
+    "VLAN 12, tagged",
+    attempt(ON, ("boot.dhcpdiscover", {**UEFI, "vlan": 12})),
+    "clear the VLAN",
+)
+fault(
+    "dhcp.ignored",
+    Hop.OFFER,
+    MAC,
+    attempt(ON, ("boot.dhcpdiscover", {"message": "DHCPDISCOVER (ignored)"})),
+    f"--mac {MAC}",
+)
+fault(
+    "dhcp.exhausted",
+    Hop.OFFER,
+    "no address for node-1",
+    attempt(ON, ("boot.dhcpdiscover", {"reason": "no address available"})),
+    "dhcp_range",
+)
+fault("dhcp.no-offer", Hop.OFFER, "the seed does not answer", attempt(*FIRMWARE), "seed status")
+fault(
+    "dhcp.no-offer-proxy",
+    Hop.OFFER,
+    "site's DHCP server offers none",
+    attempt(*FIRMWARE, dhcp="proxy"),
+    "MAC",
+)
+fault("dhcp.no-offer-relay", Hop.OFFER, "through the relay", attempt(*FIRMWARE, dhcp="relay"), "helper")
+fault(
+    "dhcp.offer-unheard",
+    Hop.LEASE,
+    "(2 times)",
+    attempt(*FIRMWARE, ("boot.dhcpoffer",), ("boot.dhcpdiscover", UEFI), ("boot.dhcpoffer",)),
+    "does not reach it",
+)
+fault(
+    "dhcp.refused",
+    Hop.LEASE,
+    "static lease",
+    attempt(*FIRMWARE, ("boot.dhcpoffer",), ("boot.dhcpnak", {"message": "DHCPNAK (static lease)"})),
+    "earlier lease",
+)
+fault(
+    "dhcp.declined",
+    Hop.LOADER,
+    "somebody else has 192.0.2.7",
+    attempt(*up_to("boot.dhcpack"), ("boot.dhcpdecline", {"address": "192.0.2.7"})),
+    "arping 192.0.2.7",
+)
+fault(
+    "loader.architecture",
+    Hop.LEASE,
+    "27, RISC-V 64-bit UEFI",
+    attempt(ON, ("boot.dhcpdiscover", {"architecture": 27}), ("boot.dhcpoffer",)),
+    "boot-device pxe node-1 --mode",
+)
+fault(
+    "loader.not-found",
+    Hop.LOADER,
+    "old.0 not found",
+    attempt(
+        *up_to("boot.dhcpack"), ("boot.tftp-failed", {"message": "file old.0 not found for 192.0.2.201"})
+    ),
+    "filename",
+)
+fault(
+    "loader.tftp-broken",
+    Hop.LOADER,
+    "failed sending",
+    attempt(
+        *up_to("boot.dhcpack"),
+        ("boot.tftp-failed", {"message": "failed sending snponly.efi", "address": "192.0.2.201"}),
+    ),
+    "nf_conntrack_tftp",
+)
+fault("loader.no-tftp", Hop.LOADER, "no boot file", attempt(*up_to("boot.dhcpack")), "UDP 69")
+fault(
+    "loader.no-http",
+    Hop.LOADER,
+    "UEFI HTTP",
+    attempt(
+        ON,
+        ("boot.dhcpdiscover", {"architecture": 7, "vendor_class": "HTTPClient:Arch:00016"}),
+        ("boot.dhcpack",),
+    ),
+    "firewall",
+)
+fault(
+    "loader.no-media",
+    Hop.LOADER,
+    "not inserted",
+    attempt(ON, boot_interface="virtual-media", dhcp="none"),
+    "media list node-1",
+)
+fault(
+    "loader.refused-by-secure-boot",
+    Hop.SCRIPT,
+    "did not start it",
+    attempt(*up_to("boot.tftp"), ("boot.tftp",)),
+    "Secure Boot",
+)
+fault(
+    "console.secure-boot",
+    Hop.SCRIPT,
+    "Security Violation",
+    attempt(*up_to("boot.tftp"), sign("secure-boot", "Security Violation"), later=1),
+    "signed",
+)
+fault(
+    "loader.hangs",
+    Hop.SCRIPT,
+    "said nothing",
+    attempt(ON, ("boot.dhcpdiscover", BIOS), ("boot.dhcpack",), ("boot.tftp",), boot_mode="bios"),
+    "UNDI",
+)
+fault(
+    "script.no-address",
+    Hop.SCRIPT,
+    "gets no address",
+    attempt(*up_to("boot.tftp"), ("boot.dhcpdiscover", IPXE), ("boot.dhcpoffer",)),
+    "spanning tree",
+)
+fault(
+    "dhcp.foreign",
+    Hop.SCRIPT,
+    "10.9.9.9",
+    attempt(*up_to("boot.tftp"), ("boot.dhcpdiscover", IPXE), FOREIGN),
+    "nobody meant",
+)
+fault("script.not-asked", Hop.SCRIPT, "never asks", attempt(*WELL[:10]), "firewall")
+fault(
+    "script.refused",
+    Hop.SCRIPT,
+    "no node has MAC",
+    attempt(*WELL[:10], ("boot.script-refused", {"message": "no node has MAC 02:00", "mac": OTHER}), later=1),
+    f"--mac {OTHER}",
+)
+fault("script.to-disk", Hop.KERNEL, "sent to its disk", attempt(*WELL[:10], SENT_TO_DISK), "before the run")
+fault("kernel.not-fetched", Hop.KERNEL, "does not fetch the kernel", attempt(*up_to("boot.script")), "image")
+fault("initramfs.not-fetched", Hop.RAMDISK, "not the whole", attempt(*up_to("boot.kernel")), "broke off")
+fault(
+    "console.panic",
+    Hop.REPORT,
+    "not syncing",
+    attempt(
+        *up_to("boot.initramfs"), sign("kernel-panic", "Kernel panic - not syncing: IO-APIC + timer"), later=1
+    ),
+    "kernel argument",
+)
+fault("ramdisk.no-nic", Hop.REPORT, "never asks for an address", attempt(*up_to("boot.initramfs")), "driver")
+fault(
+    "ramdisk.no-address",
+    Hop.REPORT,
+    "asks for an address and gets none",
+    attempt(*up_to("boot.initramfs"), ("boot.dhcpdiscover", NETWORKD)),
+    "switch port",
+)
+fault("agent.silent", Hop.REPORT, "does not reach the seed's API", attempt(*WELL[:15]), "no way")
+fault(
+    "agent.clock",
+    Hop.REPORT,
+    "clock",
+    attempt(*WELL[:15], sign("clock", "certificate is not yet valid"), later=1),
+    "battery",
+)
+fault(
+    "agent.refused",
+    Hop.LOOKUP,
+    "at work already",
+    attempt(*up_to("agent.report"), ("agent.refused", {"message": "at work already"}), later=1),
+    "earlier boot",
+)
+fault(
+    "ramdisk.no-disk",
+    Hop.HEARTBEAT,
+    "sees no disk",
+    attempt(*WELL[:15], ("agent.report", {"disks": 0}), ("agent.lookup",), later=1),
+    "driver",
+)
+fault(
+    "agent.tls",
+    Hop.LOOKUP,
+    "self-signed",
+    attempt(*up_to("agent.report"), sign("tls", "SSL: self-signed certificate"), later=1),
+    "clock",
+)
+fault(
+    "agent.no-route",
+    Hop.REPORT,
+    "No route to host",
+    attempt(*WELL[:15], sign("no-route", "No route to host"), later=1),
+    "netmask",
+)
+fault(
+    "dhcp.foreign-to-ramdisk",
+    Hop.REPORT,
+    f"10.9.9.9, MAC {SERVER}",
+    attempt(
+        *up_to("boot.initramfs"),
+        ("boot.dhcpdiscover", NETWORKD),
+        ("boot.foreign-dhcp", {**FOREIGN[1], "answer": "ack"}),
+    ),
+    "nobody meant",
+)
+fault("agent.no-lookup", Hop.LOOKUP, "does not look itself up", attempt(*up_to("agent.report")), "no way")
+fault("agent.no-heartbeat", Hop.HEARTBEAT, "not ready", attempt(*up_to("agent.lookup")), "disks")
+CHECKSUM = "write_image: Error verifying image checksum: Image x failed to verify against checksum y"
+fault(
+    "image.checksum",
+    Hop.IMAGE,
+    "not the image that was declared",
+    attempt(*up_to("agent.heartbeat"), ("step.failed", {"message": CHECKSUM}), until=Hop.IMAGE, over=True),
+    "image verify",
+)
+fault(
+    "image.no-disk-fits",
+    Hop.IMAGE,
+    "root_device",
+    attempt(
+        *up_to("agent.heartbeat"),
+        ("step.failed", {"message": "write_image: root_device fits no disk: sda (8 GB)"}),
+        until=Hop.IMAGE,
+    ),
+    "root_device",
+)
+fault(
+    "image.no-space",
+    Hop.IMAGE,
+    "too little room",
+    attempt(
+        *up_to("agent.heartbeat"),
+        ("step.failed", {"message": "write_image: Disk volume where '/tmp' is located has not enough space"}),
+        until=Hop.IMAGE,
+    ),
+    "more memory",
+)
+fault(
+    "image.failed",
+    Hop.IMAGE,
+    "was not written to node-1: write_image: I/O error",
+    attempt(
+        *up_to("agent.heartbeat"), ("step.failed", {"message": "write_image: I/O error"}), until=Hop.IMAGE
+    ),
+    "agent says",
+)
+fault("image.not-written", Hop.IMAGE, "no image", attempt(*up_to("agent.heartbeat"), until=Hop.IMAGE), "slow")
+fault(
+    "disk.other-mode",
+    Hop.HOME,
+    "installed in boot mode uefi and boots in bios",
+    attempt(REBOOTED, ("boot.dhcpdiscover", BIOS), SENT_TO_DISK, disk_mode="uefi", **DISK),
+    "boot mode changed",
+)
+fault(
+    "console.no-boot-device",
+    Hop.HOME,
+    "No bootable device",
+    attempt(REBOOTED, sign("no-boot-device", "No bootable device."), later=1, **DISK),
+    "boot mode",
+)
+fault(
+    "disk.comes-back",
+    Hop.HOME,
+    "(3 times)",
+    attempt(REBOOTED, SENT_TO_DISK, SENT_TO_DISK, SENT_TO_DISK, later=1, **DISK),
+    "no bootloader",
+)
+fault(
+    "console.no-root",
+    Hop.HOME,
+    "ALERT! UUID=12 does not exist",
+    attempt(REBOOTED, sign("no-root", "ALERT! UUID=12 does not exist"), later=1, **DISK),
+    "initramfs",
+)
+fault("disk.silent", Hop.HOME, "never called home", attempt(REBOOTED, **DISK), "bootloader")
+fault(
+    "home.silent",
+    Hop.HOME,
+    "asks for an address, and never called home",
+    attempt(REBOOTED, SENT_TO_DISK, ("boot.dhcpdiscover", NETWORKD), ("boot.dhcpack",), **DISK),
+    "does not lead to the seed",
+)
+fault(
+    "home.silent-system",
+    Hop.HOME,
+    "never called home",
+    attempt(REBOOTED, sign("login", "node-1 login:"), **DISK),
+    "does not lead to the seed",
+)
+fault(
+    "home.refused",
+    Hop.HOME,
+    "another host",
+    attempt(REBOOTED, ("instance.refused", {"message": "this call comes from another host"}), **DISK),
+    "older system",
+)
+fault("power.lost", Hop.HOME, "is off now", attempt(REBOOTED, powered=False, **DISK), "power supply")
+
+
+@pytest.mark.parametrize(
+    ("name", "hop", "words", "broken", "first"), FAULTS, ids=[f"{f[0]} at {f[1]}" for f in FAULTS]
+)
+def test_a_fault_is_named(name: str, hop: Hop, words: str, broken: Attempt, first: str) -> None:
+    found = diagnose(broken)
+    assert (found.id, found.hop, found.verdict) == (name, hop, Verdict.STUCK)
+    assert words in found.summary
+    assert first in f"{found.causes[0].what} {found.causes[0].do}"
+    assert not broken.milestones or any(evidence.at for evidence in found.evidence)
+    assert "?" not in found.summary
+
+
+def test_dnsmasq_logs_of_real_firmware() -> None:
+    uefi = attempt(*logged("dnsmasq-uefi.log", "52:54:00:00:00:02", "192.0.2.202"))
+    assert (diagnose(uefi).id, diagnose(uefi).hop) == ("script.not-asked", Hop.SCRIPT)
+    trouble = attempt(ON, *logged("dnsmasq-trouble.log", "52:54:00:00:00:02", "192.0.2.9"))
+    assert diagnose(trouble).id == "dhcp.exhausted"
+    ignored = attempt(ON, *logged("dnsmasq-trouble.log", OTHER, "192.0.2.9"))
+    assert diagnose(ignored).id == "dhcp.ignored"
+
+
+# -- never cry wolf ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("until", [Hop.HEARTBEAT, Hop.IMAGE])
+def test_a_boot_that_goes_well_is_well_at_every_moment(until: Hop) -> None:
+    for count in range(1, len(WELL) + 1):
+        found = diagnose(attempt(*WELL[:count], later=5, until=until))
+        reached = KINDS[WELL[count - 1][0]]
+        there = until in {KINDS[told[0]] for told in WELL[:count]}
+        assert found.verdict is (Verdict.UP if there else Verdict.UNDER_WAY), (count, reached, found)
+        assert found.causes == ()
+
+
+def test_what_is_usual_here_decides_when_it_is_late() -> None:
+    slow = attempt(ON, later=700)
+    assert diagnose(slow).verdict is Verdict.STUCK
+    usual = {Hop.DISCOVER: Usual(median=400, p90=500, boots=9)}
+    assert diagnose(replace(slow, usual=usual)).verdict is Verdict.UNDER_WAY
+    quick = {Hop.DISCOVER: Usual(median=10, p90=12, boots=9)}
+    assert diagnose(replace(slow, now=NOON + timedelta(seconds=60), usual=quick)).verdict is Verdict.STUCK
+    assert diagnose(attempt(ON, later=5, over=True)).verdict is Verdict.STUCK  # its run has failed
+
+
+@pytest.mark.parametrize("way", list(Way))
+def test_a_machine_that_nobody_waits_for_is_well(way: Way) -> None:
+    for powered in (True, False, None):
+        assert diagnose(attempt(ON, way=way, until=None, powered=powered)).verdict is Verdict.UP
+        assert diagnose(attempt(way=way, until=None, powered=powered)).verdict is Verdict.UP
+
+
+def test_a_site_server_is_no_intruder_to_a_proxy() -> None:
+    told = (*FIRMWARE, FOREIGN)
+    assert diagnose(attempt(*told, dhcp="proxy")).id == "dhcp.no-offer-proxy"
+    with_file = ("boot.foreign-dhcp", {**FOREIGN[1], "file": "pxelinux.0"})
+    assert diagnose(attempt(*FIRMWARE, with_file, dhcp="proxy")).id == "dhcp.foreign"
+
+
+def test_a_boot_file_of_a_foreign_server_explains_nothing_once_the_script_was_asked_for() -> None:
+    told = (*FIRMWARE, FOREIGN, *WELL[2:11])
+    assert diagnose(attempt(*told)).id == "kernel.not-fetched"
+
+
+# -- whatever was seen -------------------------------------------------------------------------------
+
+SOME_DATA = st.fixed_dictionaries(
+    {},
+    optional={
+        "architecture": st.sampled_from([0, 7, 16, 27, 99, None]),
+        "vendor_class": st.sampled_from(["PXEClient:Arch:00007", "HTTPClient", "dhcpcd", "{mac}", None]),
+        "user_class": st.sampled_from(["iPXE", "", None]),
+        "server": st.sampled_from(["192.0.2.1", "{0}", None]),
+        "file": st.sampled_from(["a.efi", None]),
+        "vlan": st.sampled_from([0, 12, None]),
+        "sign": st.sampled_from(["secure-boot", "kernel-panic", "unheard-of", "login", None]),
+        "line": st.sampled_from(["{broken} %s", "x"]),
+        "disks": st.sampled_from([0, 1, None]),
+        "reason": st.sampled_from(["ignored", None]),
+    },
+)
+MILESTONES = st.builds(
+    seen,
+    kind=st.sampled_from([*KINDS, "something.else"]),
+    second=st.floats(0, 5000),
+    message=st.sampled_from(["", "no disk", "{server}", "ipmi://x: cannot"]),
+    data=st.just({}),
+).flatmap(lambda m: st.builds(replace, st.just(m), data=SOME_DATA))
+ATTEMPTS = st.builds(
+    Attempt,
+    milestones=st.lists(MILESTONES, max_size=12).map(tuple),
+    now=st.floats(0, 9000).map(lambda second: NOON + timedelta(seconds=second)),
+    way=st.sampled_from(Way),
+    until=st.sampled_from([None, *Hop]),
+    over=st.booleans(),
+    powered=st.sampled_from([True, False, None]),
+    system_uuid=st.sampled_from([None, "a-b"]),
+    boot_mode=st.sampled_from([None, "bios", "uefi"]),
+    disk_mode=st.sampled_from([None, "bios", "uefi"]),
+    boot_interface=st.sampled_from(["pxe", "virtual-media"]),
+    dhcp=st.sampled_from(["server", "proxy", "relay", "none"]),
+    strangers=st.lists(MILESTONES, max_size=2).map(tuple),
+)
+
+
+@given(ATTEMPTS)
+def test_there_is_always_an_answer(broken: Attempt) -> None:
+    found = diagnose(broken)
+    assert found.hop in Hop
+    assert found.summary
+    assert bool(found.causes) == (found.verdict is Verdict.STUCK)
+    assert (found.verdict is Verdict.UP) == (broken.missing is None)
+    for evidence in found.evidence:
+        assert str(evidence)
+
+
+def test_an_attempt_without_times_is_diagnosed() -> None:
+    """A capture has its times; a log that was copied by hand need not."""
+    bare = (Milestone("boot.dhcpdiscover", "DHCPDISCOVER", mac=MAC),)
+    assert diagnose(Attempt(bare, NOON, until=Hop.HEARTBEAT)).id == "dhcp.no-offer"
+
+
+def test_every_rule_has_a_fault_that_shows_it() -> None:
+    assert len({rule.id for rule in RULES}) == len(RULES)
+    assert {rule.id for rule in RULES} - {name for name, *_ in FAULTS} == set()
