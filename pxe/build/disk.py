@@ -15,6 +15,9 @@ from pxe.process import ProcessError, run
 
 SECTOR = 512
 MIB = 1 << 20
+FIXED_TIME = {
+    "SOURCE_DATE_EPOCH": "315532800"
+}  # 1980, where FAT's time begins: the same files, the same bytes
 # A GPT keeps 33 sectors at the end of the disk for its second copy; partitions start and end on whole MiB.
 _GPT_TAIL = MIB
 
@@ -81,10 +84,15 @@ def fill_esp(image: Path, esp: Partition, volume_id: str, files: Mapping[str, Pa
     sectors = esp.size // SECTOR
     # -c 1: one sector per cluster, else 64 MiB are too few clusters for FAT32.
     run(["mformat", "-i", drive, "-F", "-c", "1", "-T", str(sectors), "-N", volume_id, "-v", "ESP", "::"])
+    copy_into_fat(drive, files)
+
+
+def copy_into_fat(drive: str, files: Mapping[str, Path]) -> None:
+    """Copy files into a FAT file system: path there → file here. `drive` as mtools write it: FILE@@OFFSET."""
     for folder in sorted({str(parent) for path in files for parent in Path(path).parents if parent.name}):
-        run(["mmd", "-i", drive, f"::/{folder}"])
+        run(["mmd", "-i", drive, f"::/{folder}"], env=FIXED_TIME)
     for path, source in files.items():
-        run(["mcopy", "-i", drive, source, f"::/{path}"])
+        run(["mcopy", "-i", drive, source, f"::/{path}"], env=FIXED_TIME)
 
 
 def fill_root(image: Path, root: Partition, tree: Path, uuid: str) -> None:
