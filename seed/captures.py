@@ -1,8 +1,9 @@
-"""What machines write to their serial consoles while runs are under way, kept for each run."""
+"""What machines write to their serial consoles while runs are under way: kept, and telling lines journaled."""
 
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 from hwdrivers.errors import BMCError
 from hwdrivers.interfaces import Interface
+from pxe.console_signs import ConsoleSigns
+from pxe.milestones import Milestone
 from seed.capture_files import CaptureFile, CaptureFiles
 from seed.consoles import Consoles
 from seed.errors import StoreFailed
@@ -35,15 +38,22 @@ class Capture:
 
     def __init__(self, file: CaptureFile) -> None:
         self._file = file
-        self.over = threading.Event()
+        self._signs = ConsoleSigns()
+        self._told: queue.SimpleQueue[Milestone | None] = queue.SimpleQueue()
         self.why = ""
 
     def hear(self, data: bytes) -> None:
         self._file.add(data)
+        for sign in self._signs.read(data):
+            self._told.put(sign)
 
     def end(self, why: str) -> None:
         self.why = self.why or why
-        self.over.set()
+        self._told.put(None)
+
+    def signs(self) -> Iterator[Milestone]:
+        """Waits for the telling lines, until it ends."""
+        return iter(self._told.get, None)
 
 
 class Captures:
@@ -139,7 +149,8 @@ class Captures:
         try:
             with self._consoles.joined(node, capture):
                 self._pauses.end(node.uuid)
-                capture.over.wait()
+                for sign in capture.signs():
+                    self._journal(run, sign)
         except (BMCError, NotFound, StoreFailed, WrongKey, OSError) as error:
             capture.end(str(error))
         except Exception as error:
@@ -151,6 +162,10 @@ class Captures:
                 self._pauses.add(node.uuid)
             del self._under_way[run.id]
             self.wake()
+
+    def _journal(self, run: Run, sign: Milestone) -> None:
+        with self._store.write() as tx:
+            tx.events.add(sign.kind, sign.message, node=run.node, run=run.id, **sign.data)
 
 
 def _has_console(node: Node) -> bool:

@@ -279,3 +279,22 @@ def test_a_console_server_is_forgotten_and_a_wrong_one_changes_nothing(world: Wo
     assert world.node().console == "telnet://acs1.rack7:23"
     assert change(None).json()["console"] is None
     assert world.node().name == "node-1"
+
+
+def test_telling_lines_of_a_captured_console_are_journaled(world: World) -> None:
+    node, bmc = inspecting(world), world.machines[0].bmc
+    with capturing(world) as threads:
+        look(world, threads)
+        bmc.console.say(b"[    3.3] Kernel panic - not sync")
+        bmc.console.say(b"ing: Attempted to kill init!\r\n[    3.4] Kernel Offset: disabled\r\n")
+        holds(world, b"disabled\r\n")
+        world.machines[0].hangs = False
+        world.settle()
+        look(world, threads)  # the run has ended, and the capture tells what it heard before that
+        threads[0].join(20)
+    with world.store.read() as tx:
+        signs = tx.events.after(0, node=node.uuid, kind="boot.console")
+    line = "Kernel panic - not syncing: Attempted to kill init!"
+    assert [(sign.run, sign.message, sign.data) for sign in signs] == [
+        (1, f"console: {line}", {"sign": "kernel-panic", "line": line})
+    ]
