@@ -59,11 +59,15 @@ KINDS: dict[str, Hop | None] = {
     "boot.dhcpack": Hop.LEASE,
     "boot.dhcpnak": None,
     "boot.dhcpdecline": None,
-    "boot.foreign-dhcp": None,  # another server answered; data: server, server_mac, file, answer (offer, ack)
+    # Another server answered; data: server, server_mac, file, answer: offer, ack, nak, or request: the machine
+    # takes its offer.
+    "boot.foreign-dhcp": None,
     "boot.stranger": None,  # a MAC of no node asks; an event of no node; data: as boot.dhcpdiscover
+    "boot.dhcp6": None,  # firmware asks for a boot file by IPv6; data: architecture, vlan
     "boot.tftp": Hop.LOADER,  # data: file
-    "boot.tftp-failed": None,  # data: file, reason
+    "boot.tftp-failed": None,  # data: file, reason; blocks (acknowledged), blksize and size where known
     "boot.http-loader": Hop.LOADER,  # data: file
+    "boot.http-failed": None,  # data: server, reason; file where a request was made
     "boot.script": Hop.SCRIPT,
     "boot.script-refused": None,  # data: why
     "boot.media": Hop.LOADER,  # the ISO image is inserted
