@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pxe.build.manifest import DISK_FORMATS, MANIFEST, Compression, DiskFormat, Kind, Manifest, sha512
+from pxe.build.manifest import ADDED, DISK_FORMATS, MANIFEST, Compression, DiskFormat, Kind, Manifest, sha512
 
 _BUILD_COMMAND = {"ramdisk": "build-ramdisk", "os": "build-os", "container": "build-container"}
 _RAMDISK_PARTS = ("kernel", "initramfs")
@@ -29,11 +29,12 @@ class ManifestBroken(ImageError):
 class ChecksumMismatch(ImageError):
     """A file is not what was built."""
 
-    def __init__(self, path: Path, expected: str, found: str, kind: Kind) -> None:
-        super().__init__(
-            f"{path} is damaged: sha512 is {found}, but {expected} was built. "
-            f"Build it again: undercloud image {_BUILD_COMMAND[kind]} --force"
-        )
+    def __init__(self, path: Path, expected: str, found: str, manifest: Manifest) -> None:
+        again = f"Build it again: undercloud image {_BUILD_COMMAND[manifest.kind]} --force"
+        if manifest.recipe == ADDED:
+            again = f"Add it again: undercloud image add {manifest.name} {manifest.source} --force"
+        was = "was added" if manifest.recipe == ADDED else "was built"
+        super().__init__(f"{path} is damaged: sha512 is {found}, but {expected} {was}. {again}")
         self.path, self.expected, self.found = path, expected, found
 
 
@@ -122,24 +123,19 @@ def list_images(images_dir: Path) -> list[Manifest]:
 
 def verify(image: Image) -> None:
     """Read every byte of the image; raise ChecksumMismatch for the first file that is not what was built."""
-    match image:
-        case OSImage():
-            _check(image.path, image.sha512, "os")
-        case ContainerImage():
-            _check(image.path, image.sha512, "container")
-        case Ramdisk():
-            folder = image.kernel.parent
-            for name, entry in read_manifest(folder.parent, folder.name).files.items():
-                _check(folder / name, entry.sha512, "ramdisk")
+    folder = (image.kernel if isinstance(image, Ramdisk) else image.path).parent
+    manifest = read_manifest(folder.parent, folder.name)
+    for name, entry in manifest.files.items():
+        _check(folder / name, entry.sha512, manifest)
 
 
-def _check(path: Path, expected: str, kind: Kind) -> None:
+def _check(path: Path, expected: str, manifest: Manifest) -> None:
     try:
         found = sha512(path)
     except OSError as error:
         raise ManifestBroken(f"{path} cannot be read: {error.strerror}.") from error
     if found != expected:
-        raise ChecksumMismatch(path, expected, found, kind)
+        raise ChecksumMismatch(path, expected, found, manifest)
 
 
 def read_manifest(images_dir: Path, name: str) -> Manifest:
@@ -191,4 +187,7 @@ def _names(images_dir: Path) -> list[str]:
 def _not_found(images_dir: Path, name: str, kind: Kind | None = None) -> str:
     there = ", ".join(_names(images_dir)) or "no images"
     command = _BUILD_COMMAND.get(kind or "", "--help")
-    return f"No image {name} in {images_dir} (there: {there}). Build it with: undercloud image {command}"
+    return (
+        f"No image {name} in {images_dir} (there: {there}). Build it with: undercloud image {command}"
+        " (or add one that others made: undercloud image add --help)"
+    )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bootstrap.cli.console import Format, Output, out, show
+from bootstrap.cli import image_add, image_show
+from bootstrap.cli.build_progress import ConsoleProgress
+from bootstrap.cli.console import CommandError, Format, Output, err, out, show
+from bootstrap.cli.image_options import Force, In, To
 from bootstrap.config import IMAGES_DIR
 from pxe import images
 from pxe.build import container, osimage, ramdisk
@@ -20,38 +21,9 @@ from pxe.build.recipe import Recipe
 
 app = typer.Typer(help="Build, list and verify images.", no_args_is_help=True)
 
-_HELP = "Folder that holds the images."
-To = Annotated[Path, typer.Option("--output", envvar="UNDERCLOUD_IMAGES", help=_HELP, metavar="DIR")]
-In = Annotated[Path, typer.Option("--images", envvar="UNDERCLOUD_IMAGES", help=_HELP, metavar="DIR")]
-Force = Annotated[bool, typer.Option("--force", help="Build again even if the image is up to date.")]
 For = Annotated[
     Kernel, typer.Option("--kernel", help="cloud: virtual machines. generic: hardware, with firmware.")
 ]
-
-
-class ConsoleProgress:
-    """One line per phase with its seconds; a spinner while it runs where there is a terminal."""
-
-    @contextmanager
-    def phase(self, title: str) -> Iterator[None]:
-        """Print the phase when it ends, also when it fails."""
-        began = time.monotonic()
-        ended = "failed: "
-        try:
-            with out.status(title) if out.is_terminal else _plainly():
-                yield
-            ended = ""
-        finally:
-            out.print(f"  {time.monotonic() - began:6.1f} s  {ended}{title}", soft_wrap=True, markup=False)
-
-    def note(self, text: str) -> None:
-        """A line that stays."""
-        out.print(f"  note: {text}", style="yellow", soft_wrap=True, markup=False)
-
-
-@contextmanager
-def _plainly() -> Iterator[None]:
-    yield
 
 
 def build(recipe: Recipe, images_dir: Path, force: bool) -> None:
@@ -93,17 +65,46 @@ def build_container(
 @app.command("list")
 def list_images(images_dir: In = IMAGES_DIR, output: Output = Format.TABLE) -> None:
     """List the images that are there."""
-    columns = {"name": "NAME", "kind": "KIND", "disk_format": "FORMAT", "megabytes": "MB", "built": "BUILT"}
+    columns = {
+        "name": "NAME",
+        "kind": "KIND",
+        "format": "FORMAT",
+        "megabytes": "MB",
+        "signed": "SIGNED",
+        "built": "BUILT",
+    }
     rows = [entry.model_dump(mode="json") for entry in images.list_images(images_dir)]
     for row in rows:
         row["megabytes"] = round(row["size"] / 1e6)
+        row["format"] = "+".join(filter(None, (row["disk_format"], row["compression"])))
+        row["signed"] = row["signature"] is not None
     show(rows, columns, output)
 
 
 @app.command()
 def verify(
-    name: Annotated[str, typer.Argument(help="The image's name.")], images_dir: In = IMAGES_DIR
+    name: Annotated[str | None, typer.Argument(help="The image's name.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every image that is there.")] = False,
+    images_dir: In = IMAGES_DIR,
 ) -> None:
-    """Read every byte of an image and compare it with what was built."""
-    images.verify(images.load(images_dir, name))
+    """Read every byte of an image and compare it with what was built or added."""
+    if (name is None) is not every:
+        raise CommandError("name one image, or say --all")
+    names = [name] if name else [entry.name for entry in images.list_images(images_dir)]
+    damaged = [each for each in names if not _intact(images_dir, each)]
+    if damaged:
+        raise CommandError(f"not intact: {', '.join(damaged)}")
+
+
+def _intact(images_dir: Path, name: str) -> bool:
+    try:
+        images.verify(images.load(images_dir, name))
+    except (images.ChecksumMismatch, images.ManifestBroken) as error:
+        err.print(str(error), style="red", soft_wrap=True, markup=False)
+        return False
     out.print(f"{name}: intact", markup=False)
+    return True
+
+
+image_add.register(app)
+image_show.register(app)

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pxe.build.manifest import MANIFEST, Manifest, describe, untouched
 from pxe.build.progress import Progress
 from pxe.build.recipe import Product, Recipe, Workshop
-from pxe.process import ProcessError
+from pxe.process import ProcessError, require_root
 
 
 @dataclass(frozen=True)
@@ -30,22 +30,62 @@ class Landed:
 
 
 def bring(recipe: Recipe, images_dir: Path, progress: Progress, *, force: bool = False) -> Landed:
-    """Return the image of this recipe, building it if it is missing, damaged, out of date or `force` says so.
-
-    The build happens beside its destination and is renamed at the end, so that an interrupted build
-    leaves the previous image as it was.
-    """
+    """Return the image of this recipe, building it if it is missing, damaged, outdated or `force` says so."""
     folder = images_dir / recipe.name
     wanted = recipe.fingerprint()
     if not force and (ready := _ready(folder, wanted)):
         return Landed(folder, ready, built_now=False)
     _writable(images_dir)
-    with _lock(images_dir, recipe.name, progress):
-        _clear_dead_builds(images_dir, recipe.name)
+    require_root("Building an image unpacks a Debian system and")
+    with exchange(images_dir, recipe.name, progress) as building:
         # Whoever held the lock before may have built exactly this.
         if not force and (ready := _ready(folder, wanted)):
             return Landed(folder, ready, built_now=False)
-        return Landed(folder, _build(recipe, wanted, images_dir, progress), built_now=True)
+        product = recipe.make(Workshop(building.scratch, building.product, progress))
+        with progress.phase("checksums"):
+            manifest = _manifest(recipe, wanted, product, building.product)
+        building.finish(manifest)
+        return Landed(folder, manifest, built_now=True)
+
+
+@dataclass(frozen=True)
+class Building:
+    """An image in the making: `product` becomes its folder when it is finished, `scratch` goes."""
+
+    scratch: Path
+    product: Path
+    folder: Path
+
+    def finish(self, manifest: Manifest) -> None:
+        """Put it in the place of the image that was there."""
+        (self.product / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
+        _replace(self.product, self.folder)
+
+
+@contextmanager
+def exchange(images_dir: Path, name: str, progress: Progress) -> Iterator[Building]:
+    """A place to make the image `name` in, for one at a time.
+
+    It is beside the destination and renamed at the end, so that whatever is interrupted leaves the previous
+    image as it was, and nothing else.
+    """
+    _writable(images_dir)
+    with _lock(images_dir, name, progress):
+        _clear_dead_builds(images_dir, name)
+        temporary = Path(tempfile.mkdtemp(prefix=_building(name), dir=images_dir))
+        building = Building(temporary / "scratch", temporary / "product", images_dir / name)
+        try:
+            building.scratch.mkdir()
+            building.product.mkdir()
+            yield building
+        finally:
+            _remove(temporary)
+
+
+def delete(images_dir: Path, name: str, progress: Progress) -> None:
+    """Remove an image; who has one of its files open reads on."""
+    with exchange(images_dir, name, progress) as building:
+        building.folder.rename(building.scratch / name)
 
 
 def _ready(folder: Path, wanted: str) -> Manifest | None:
@@ -54,22 +94,6 @@ def _ready(folder: Path, wanted: str) -> Manifest | None:
     except (OSError, ValidationError):
         return None
     return manifest if manifest.recipe == wanted and untouched(folder, manifest) else None
-
-
-def _build(recipe: Recipe, wanted: str, images_dir: Path, progress: Progress) -> Manifest:
-    temporary = Path(tempfile.mkdtemp(prefix=_building(recipe.name), dir=images_dir))
-    try:
-        workshop = Workshop(temporary / "scratch", temporary / "product", progress)
-        workshop.scratch.mkdir()
-        workshop.product.mkdir()
-        product = recipe.make(workshop)
-        with progress.phase("checksums"):
-            manifest = _manifest(recipe, wanted, product, workshop.product)
-        (workshop.product / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
-        _replace(workshop.product, images_dir / recipe.name)
-    finally:
-        _remove(temporary)
-    return manifest
 
 
 def _manifest(recipe: Recipe, wanted: str, product: Product, folder: Path) -> Manifest:
@@ -134,10 +158,6 @@ def _writable(images_dir: Path) -> None:
         ) from error
     if not os.access(images_dir, os.W_OK):
         raise ProcessError(f"Cannot write to {images_dir}. Run as root, or choose another with --output.")
-    if os.geteuid() != 0:
-        raise ProcessError(
-            "Building an image unpacks a Debian system and needs root. Run the same with sudo."
-        )
 
 
 @contextmanager

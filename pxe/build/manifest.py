@@ -26,6 +26,20 @@ class FileEntry(BaseModel):
     mtime_ns: int = 0
 
 
+class Signature(BaseModel):
+    """Who signed: fingerprint and name of the key; `of` is the image, or the checksums it was found in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    signer: str
+    of: str
+
+
+ADDED = "added"
+"""In place of a recipe: the image was made elsewhere."""
+
+
 class Manifest(BaseModel):
     """`parts`: kernel, initramfs, disk, archive → file name; `files`: name → checksum; sizes in bytes."""
 
@@ -42,6 +56,8 @@ class Manifest(BaseModel):
     size: int
     built: str
     recipe: str
+    source: str | None = None
+    signature: Signature | None = None
     packages: tuple[str, ...] = ()
     python_packages: tuple[str, ...] = ()
 

@@ -20,6 +20,7 @@ from seed.api import (
     credentials,
     discoveries,
     flags,
+    images,
     nodes,
     operations,
     plans,
@@ -58,7 +59,7 @@ def create(context: Context) -> FastAPI:
     for module in (
         bmcs,
         *(nodes, flags, verbs, runs, plans, credentials, profiles, discoveries),
-        *(operations, consoles, conduct),
+        *(operations, consoles, conduct, images),
     ):
         app.include_router(module.routes(context), prefix="/v1")
     for kind, status in STATUS.items():
