@@ -3,29 +3,9 @@
 from __future__ import annotations
 
 from pxe.diagnosis.attempt import Attempt
-from pxe.firmware import LOADERS
 from pxe.milestones import Milestone
 
 FIRMWARE = ("PXEClient", "HTTPClient")  # option 60: RFC 4578 section 2, UEFI specification section 24.7
-
-# DHCP option 93, IANA registry "Processor Architecture Types" (RFC 5970).
-ARCHITECTURES = {
-    0: "x86 BIOS",
-    2: "Itanium UEFI",
-    6: "x86 32-bit UEFI",
-    7: "x86-64 UEFI",
-    9: "x86-64 UEFI",
-    10: "ARM 32-bit UEFI",
-    11: "ARM 64-bit UEFI",
-    14: "PowerPC OPAL",
-    15: "x86 32-bit UEFI, HTTP boot",
-    16: "x86-64 UEFI, HTTP boot",
-    18: "ARM 32-bit UEFI, HTTP boot",
-    19: "ARM 64-bit UEFI, HTTP boot",
-    27: "RISC-V 64-bit UEFI",
-    28: "RISC-V 64-bit UEFI, HTTP boot",
-    39: "LoongArch 64-bit UEFI",
-}
 
 
 def is_ipxe(milestone: Milestone) -> bool:
@@ -55,8 +35,3 @@ def mode(attempt: Attempt) -> str | None:
     """The boot mode that firmware asked in."""
     code = architecture(attempt)
     return None if code is None else "bios" if code == 0 else "uefi"
-
-
-def has_loader(code: int) -> bool:
-    """Whether the seed has a boot loader for this architecture."""
-    return any(code in loader.architectures for loader in LOADERS)

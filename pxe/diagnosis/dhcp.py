@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pxe.diagnosis.attempt import Attempt
-from pxe.diagnosis.clients import ARCHITECTURES, architecture, has_loader, is_system
+from pxe.diagnosis.clients import architecture, is_system
 from pxe.diagnosis.diagnosis import Cause
 from pxe.diagnosis.rule import Match, Rule, always, found
 from pxe.milestones import Hop
@@ -60,7 +60,8 @@ def _no_loader(attempt: Attempt) -> Match | None:
     if code is None or has_loader(code):
         return None
     asked = [m for m in attempt.of("boot.dhcpdiscover") if m.data.get("architecture") == code]
-    return found(asked, code=code, name=ARCHITECTURES.get(code, "one that is not registered"))
+    known = ARCHITECTURES.get(code)
+    return found(asked, code=code, name=known.name if known else "one that is not registered")
 
 
 def _proxy(attempt: Attempt) -> Match | None:
