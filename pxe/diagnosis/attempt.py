@@ -40,7 +40,8 @@ class Attempt:
     run failed, or it was switched on once more). `powered` is what the BMC says now. `strangers` asked for
     DHCP meanwhile, by MACs of no node. `dhcp` is the site's mode: server, proxy, relay or none;
     `boot_interface` pxe or virtual-media; `boot_mode` bios or uefi. `disk_mode`: the boot mode in which the
-    operating system was installed. `seed`: the address that machines should hear DHCP and boot files from.
+    operating system was installed. `seed`: the address that machines should hear DHCP and boot files from; `uefi_loader`:
+    ipxe or grub, what UEFI machines get there.
     """
 
     milestones: tuple[Milestone, ...]
@@ -56,6 +57,7 @@ class Attempt:
     disk_mode: str | None = None
     boot_interface: str = "pxe"
     dhcp: str = "server"
+    uefi_loader: str = "ipxe"
     seed: str | None = None
     strangers: tuple[Milestone, ...] = ()
     usual: Mapping[Hop, Usual] = field(default_factory=dict, hash=False)

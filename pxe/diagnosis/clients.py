@@ -1,4 +1,4 @@
-"""Who asks for an address: firmware, iPXE, or the system on the disk; and whether a loader fits."""
+"""Who asks for an address: firmware, iPXE, or the system on the disk."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from pxe.diagnosis.attempt import Attempt
 from pxe.diagnosis.clients import architecture, is_system
 from pxe.diagnosis.diagnosis import Cause
 from pxe.diagnosis.rule import Match, Rule, always, found
+from pxe.firmware import ARCHITECTURES, UEFILoader, has_loader
 from pxe.milestones import Hop
 
 _ANSWER = (Hop.OFFER, Hop.LEASE)
@@ -57,7 +58,7 @@ def _because(*words: str) -> Callable[[Attempt], Match | None]:
 
 def _no_loader(attempt: Attempt) -> Match | None:
     code = architecture(attempt)
-    if code is None or has_loader(code):
+    if code is None or has_loader(code, UEFILoader(attempt.uefi_loader)):
         return None
     asked = [m for m in attempt.of("boot.dhcpdiscover") if m.data.get("architecture") == code]
     known = ARCHITECTURES.get(code)

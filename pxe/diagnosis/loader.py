@@ -47,6 +47,8 @@ def _loader_silent(attempt: Attempt) -> Match | None:
     """A loader that runs asks for an address; one that firmware refuses does not."""
     asked, _ = _of_ipxe(attempt)
     fetched = attempt.of(*_FETCHED)
+    if any(str(m.data.get("file") or m.message).startswith("grub") for m in fetched):
+        return None  # shim ran, and it has checked GRUB
     if asked or not fetched or mode(attempt) == "bios" or attempt.boot_mode == "bios":
         return None
     return found(fetched, "the loader that was fetched never asked for anything", times=len(fetched))
@@ -54,7 +56,9 @@ def _loader_silent(attempt: Attempt) -> Match | None:
 
 def _bios_loader_silent(attempt: Attempt) -> Match | None:
     asked, _ = _of_ipxe(attempt)
-    return None if asked else found(attempt.of(*_FETCHED), "iPXE was fetched and never asked for anything")
+    if asked or "bios" not in (mode(attempt), attempt.boot_mode):
+        return None
+    return found(attempt.of(*_FETCHED), "iPXE was fetched and never asked for anything")
 
 
 def _ipxe_without_address(attempt: Attempt) -> Match | None:
@@ -222,11 +226,12 @@ RULES = (
         "script.not-asked",
         (Hop.SCRIPT,),
         always,
-        "iPXE runs on {node} and has an address, but never asks for its boot script",
+        "the boot loader runs on {node}, but never asks for its boot script",
         (
             _FIREWALL_HTTP,
             Cause(
-                "iPXE has no route to the seed", "the netmask and router that DHCP gives must lead to {seed}"
+                "the loader has no route to the seed",
+                "the netmask and router that DHCP gives must lead to {seed}",
             ),
         ),
     ),

@@ -245,7 +245,7 @@ fault(
     attempt(*up_to("boot.tftp"), ("boot.dhcpdiscover", IPXE), FOREIGN),
     "nobody meant",
 )
-fault("script.not-asked", Hop.SCRIPT, "never asks", attempt(*WELL[:10]), "firewall")
+fault("script.not-asked", Hop.SCRIPT, "never asks for its boot script", attempt(*WELL[:10]), "firewall")
 fault(
     "script.refused",
     Hop.SCRIPT,
