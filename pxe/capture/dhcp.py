@@ -52,17 +52,6 @@ def solicits(packet: Packet) -> Milestone | None:
     return Milestone("boot.dhcp6", "asks by DHCPv6", packet.mac.hex(":"), data=data)
 
 
-def boots(milestone: Milestone) -> bool:
-    """Whether firmware or a boot loader asks, not an operating system."""
-    data = milestone.data
-    vendor = data.get("vendor_class") or ""
-    return (
-        "architecture" in data
-        or vendor.startswith(("PXEClient", "HTTPClient"))
-        or data.get("user_class") == "iPXE"
-    )
-
-
 def _options(message: Any) -> Options:
     """By code; an option that comes in parts is one (RFC 3396)."""
     found: Options = {}
