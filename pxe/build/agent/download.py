@@ -1,0 +1,100 @@
+"""A file over HTTP as one stream, hashed as it passes; what breaks off is taken up where it broke."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from .order import NotWritten
+
+TIMEOUT = 60  # seconds without a byte
+ATTEMPTS = 5
+
+
+class Download:
+    """Reads `size` bytes from the first of `urls` that has them; `progress` is told how many came.
+
+    A server that breaks off is asked for the rest (RFC 9110 section 14.2), the next URL in turn.
+    """
+
+    def __init__(
+        self, urls: Sequence[str], size: int, progress: Callable[[int], None] = lambda count: None
+    ) -> None:
+        self._urls = list(urls)
+        self._size = size
+        self._progress = progress
+        self._response: http.client.HTTPResponse | None = None
+        self._hash = hashlib.sha512()
+        self._failures: list[str] = []
+        self.count = 0
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill `buffer`, but for the end of the file; 0 at the end. Raises NotWritten."""
+        filled = 0
+        while filled < len(buffer) and self.count < self._size:
+            part = self._receive(buffer[filled : filled + self._size - self.count])
+            self._hash.update(buffer[filled : filled + part])
+            filled += part
+            self.count += part
+            self._progress(self.count)
+        return filled
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes, as file objects read."""
+        buffer = bytearray(size)
+        count = self.readinto(memoryview(buffer))
+        return bytes(buffer) if count == size else bytes(buffer[:count])
+
+    def check(self, sha512: str) -> None:
+        """Raises NotWritten when what came is not what was ordered."""
+        if self.count < self._size:
+            self.read(self._size - self.count)  # what a decompressor left unread still counts
+        found = self._hash.hexdigest()
+        if found != sha512:
+            raise NotWritten(
+                f"wrong checksum: {self._urls[0]} gave {self.count} bytes with sha512 {found}, expected "
+                f"{sha512}; the disk got no partition table. Check the image (undercloud image verify) and "
+                "what lies between seed and machine, then deploy again"
+            )
+
+    def close(self) -> None:
+        if self._response is not None:
+            self._response.close()
+            self._response = None
+
+    def _receive(self, buffer: memoryview) -> int:
+        while True:
+            url = self._urls[len(self._failures) % len(self._urls)]
+            try:
+                self._response = self._response or self._ask(url)
+                count = self._response.readinto(buffer)
+                if count:
+                    return count
+                raise http.client.IncompleteRead(b"", self._size - self.count)
+            except (OSError, http.client.HTTPException) as error:
+                self._give_up(url, error)
+
+    def _give_up(self, url: str, error: Exception) -> None:
+        with suppress(OSError):
+            self.close()
+        self._failures.append(f"{url}: {str(error) or type(error).__name__}")
+        if len(self._failures) >= ATTEMPTS:
+            raise NotWritten(
+                f"the image broke off at {self.count} of {self._size} bytes, {ATTEMPTS} times; last "
+                f"{self._failures[-1]}"
+            ) from None
+
+    def _ask(self, url: str) -> http.client.HTTPResponse:
+        place = urlsplit(url)
+        kind = http.client.HTTPSConnection if place.scheme == "https" else http.client.HTTPConnection
+        connection = kind(place.netloc, timeout=TIMEOUT)
+        rest = {"Range": f"bytes={self.count}-"} if self.count else {}
+        connection.request("GET", place.path + (f"?{place.query}" if place.query else ""), headers=rest)
+        response = connection.getresponse()
+        if response.status != (206 if self.count else 200):
+            response.close()
+            raise http.client.HTTPException(f"answers {response.status} {response.reason}")
+        return response
