@@ -35,7 +35,7 @@ class Lines:
         if len(self._rest) > MOST:
             whole, self._rest = whole + self._rest, b""
         for line in _visible(whole):
-            yield self._joined(line)
+            yield self._joined(line).rstrip()
 
     def _joined(self, line: str) -> str:
         """With what stood before, if the terminal's edge alone came between."""
@@ -52,6 +52,6 @@ def _at_last_newline(data: bytes) -> tuple[bytes, bytes]:
 
 def _visible(data: bytes) -> Iterator[str]:
     for piece in _MOVES.split(data):
-        text = _INVISIBLE.sub(b"", piece).decode(errors="replace").rstrip()
-        if text:
+        text = _INVISIBLE.sub(b"", piece).decode(errors="replace")
+        if text.strip():
             yield text

@@ -125,6 +125,8 @@ def test_a_line_that_the_terminal_broke_is_whole_again() -> None:
     text = "http://192.0.2.1:8080/boot/6f1a3c1e-0b3b-4e47-a7d4-f6ac3a9f9e5d/kernel... Connection timed out (http://ipxe.org/4c0a6035)"  # fmt: skip  # noqa: E501
     broken = f"{text[:80]}\r\n{text[80:]}\r\n"
     assert [found.data["line"] for found in told(broken)] == [text]
+    at_a_space = f"{'Configuring ' * 6}methods \r\nsucceeded (http://ipxe.org/040ee119)\r\n"
+    assert told(at_a_space)[0].data["line"].endswith(" methods succeeded (http://ipxe.org/040ee119)")
 
 
 def test_colours_and_cursor_movements_are_not_text() -> None:

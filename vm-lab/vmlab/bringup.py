@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from vmlab import (
     accelerator,
+    consoles,
     daemon,
     ipmi_bmcs,
     libvirtd,
@@ -38,6 +39,7 @@ def up(rack: Rack, topology: Topology, say: Say) -> None:
     say(f"network namespace {rack.namespace}")
     network.lay(rack.namespace, topology)
     machines.make_disks(rack, topology)
+    _start_consoles(rack, topology)
     _start_libvirtd(rack, topology, say)
     _start_bmcs(rack, topology, say)
 
@@ -46,8 +48,12 @@ def intact(rack: Rack) -> bool:
     """Whether everything that belongs to the saved topology runs."""
     if not rack.saved.exists() or not namespace.exists(rack.namespace):
         return False
-    names = [libvirtd.NAME, *(found.name for found in bmc_daemons(rack, rack.topology()))]
-    return all(daemon.running(rack, name) for name in names)
+    return all(daemon.running(rack, name) for name in daemon_names(rack, rack.topology()))
+
+
+def daemon_names(rack: Rack, topology: Topology) -> list[str]:
+    """What runs in a rack that is whole."""
+    return [libvirtd.NAME, consoles.NAME, *(found.name for found in bmc_daemons(rack, topology))]
 
 
 def bmc_daemons(rack: Rack, topology: Topology) -> list[Daemon]:
@@ -61,10 +67,15 @@ def _behind(protocol: str, topology: Topology) -> list[Machine]:
     return [machine for machine in topology.machines if machine.bmc.protocol == protocol]
 
 
+def _start_consoles(rack: Rack, topology: Topology) -> None:
+    wanted = consoles.daemon(rack, topology)
+    if not daemon.running(rack, libvirtd.NAME):
+        libvirtd.prepare(rack)
+    daemon.await_ready(rack, wanted, daemon.start(rack, wanted, libvirtd.binds(rack)))
+
+
 def _start_libvirtd(rack: Rack, topology: Topology, say: Say) -> None:
     wanted = libvirtd.daemon()
-    if not daemon.running(rack, wanted.name):
-        libvirtd.prepare(rack)
     say("libvirtd")
     daemon.await_ready(rack, wanted, daemon.start(rack, wanted, libvirtd.binds(rack)))
     missing = machines.undefined(rack, topology)

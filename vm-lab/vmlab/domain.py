@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from xml.sax.saxutils import escape
 
+from vmlab import consoles
 from vmlab.rack import Rack
 from vmlab.topology import Disk, Machine
 
@@ -30,7 +31,7 @@ DOMAIN = """\
   <os>
     <type arch='x86_64' machine='{chipset}'>hvm</type>{loader}
     <boot dev='network'/>
-    <boot dev='hd'/>
+    <boot dev='hd'/>{bios}
     <smbios mode='sysinfo'/>
   </os>
   <features><acpi/><apic/></features>{cpu}
@@ -46,8 +47,11 @@ DOMAIN = """\
       <model type='virtio'/>
       <driver name='qemu'/>{rom}
     </interface>
-    <serial type='file'>
-      <source path='{console}' append='on'/>
+    <serial type='unix'>
+      <source mode='connect' path='{plug}'>
+        <reconnect enabled='yes' timeout='1'/>
+      </source>
+      <log file='{console}' append='on'/>
       <target port='0'/>
     </serial>
     <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
@@ -60,6 +64,8 @@ UEFI = """
     <nvram template='{variables}'>{nvram}</nvram>"""
 # The firmware's own PXE fetches snponly.efi, as on hardware; QEMU's option ROM is an iPXE already.
 NO_ROM = "\n      <rom enabled='no'/>"
+# SeaBIOS and iPXE's option ROM speak to the serial port too, as firmware with console redirection does.
+BIOS_ON_SERIAL = "\n    <bios useserial='yes'/>"
 # Without this the firmware may spend more than a minute on PXE over IPv6.
 ONLY_IPV4 = """\
   <sysinfo type='fwcfg'>
@@ -98,12 +104,14 @@ def render(rack: Rack, machine: Machine, bridge: str, accelerator: str) -> str:
         serial=machine.serial,
         chipset="q35" if machine.firmware == "uefi" else "pc",
         loader=_loader(machine),
+        bios=BIOS_ON_SERIAL if machine.firmware == "bios" else "",
         firmware_settings=ONLY_IPV4 if machine.firmware == "uefi" else "",
         rom=NO_ROM if machine.firmware == "uefi" else "",
         cpu=HOST_CPU if accelerator == "kvm" else "",
         disks="".join(_disk(rack, index, disk) for index, disk in enumerate(machine.disks)),
         mac=machine.mac,
         bridge=bridge,
+        plug=consoles.plug(machine.name),
         console=escape(str(rack.console(machine.name)), {"'": "&apos;"}),
     )
 

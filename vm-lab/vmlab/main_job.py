@@ -10,10 +10,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from vmlab import bringup, first_login, site_file
+from vmlab import bringup, consoles, first_login, site_file
 from vmlab.command import run
 from vmlab.errors import LabError
 from vmlab.rack import Rack, write_secret
@@ -103,6 +104,16 @@ class MainJob:
             whole = [str(self._topology.networks.bmc.cidr)]
             scan = whole if len(accounts) == 1 else ranges
             self._undercloud.run("discover", *scan, "--credentials", name, "--enroll")
+        self._connect_consoles()
+
+    def _connect_consoles(self) -> None:
+        """No scan finds a console server: tell the seed which of its ports is whose."""
+        ports = consoles.addresses(self._topology)
+        at = {str(machine.bmc.address): ports[machine.name] for machine in self._topology.machines}
+        for node in self._undercloud.ask("node", "list"):
+            port = at.get(urlsplit(node["bmc"]).hostname)
+            if port and node["console"] != port:
+                self._undercloud.run("node", "set", node["name"], "--console", port)
 
     def _settle(self) -> None:
         """Wait for what an earlier, interrupted job began."""

@@ -7,7 +7,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from vmlab import bringup, daemon, libvirtd, machines, namespace
+from vmlab import bringup, consoles, daemon, machines, namespace
 from vmlab.errors import LabError
 from vmlab.rack import Rack
 from vmlab.sizes import render
@@ -16,7 +16,7 @@ from vmlab.sizes import render
 def facts(rack: Rack) -> dict[str, Any]:
     """The rack as plain data."""
     topology = rack.topology()
-    names = [libvirtd.NAME, *(found.name for found in bringup.bmc_daemons(rack, topology))]
+    names, serial_ports = bringup.daemon_names(rack, topology), consoles.addresses(topology)
     power = _power(rack)
     return {
         "name": rack.name,
@@ -37,7 +37,8 @@ def facts(rack: Rack) -> dict[str, Any]:
                 "serial": machine.serial,
                 "address": str(machine.address),
                 "disks": [{"serial": disk.serial, "size": render(disk.size)} for disk in machine.disks],
-                "console": str(rack.console(machine.name)),
+                "console": serial_ports[machine.name],
+                "console_log": str(rack.console(machine.name)),
             }
             for machine in topology.machines
         ],
@@ -55,6 +56,7 @@ def table(rack: Rack) -> Table:
     """The rack for people."""
     seen = facts(rack)
     title = f"rack {rack.name}: {seen['namespace'] or 'no network'}, {seen['interface']} {seen['seed']}"
+    title += f", serial ports from {seen['machines'][0]['console']} on"
     grid = Table(
         title=title, title_justify="left", title_style="", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False
     )
