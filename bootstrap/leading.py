@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from bootstrap.config import Provisioning
-from pxe.daemon import DaemonFailed, Dnsmasq
+from pxe.daemon import DaemonFailed, Dnsmasq, NoDnsmasq
 from seed.errors import StoreFailed
 from seed.store import Store
 from seed.store.leases import NETWORK
@@ -39,7 +39,7 @@ class Leading:
         store: Store,
         name: str,
         provisioning: Provisioning,
-        dnsmasq: Callable[[], Dnsmasq],
+        dnsmasq: Callable[[], Dnsmasq | NoDnsmasq],
         refresh: Callable[[], None],
     ) -> None:
         """`dnsmasq` makes one that is not started; `refresh` writes its reservations."""
@@ -48,7 +48,7 @@ class Leading:
         self._provisioning = provisioning
         self._make = dnsmasq
         self._refresh = refresh
-        self._dnsmasq: Dnsmasq | None = None
+        self._dnsmasq: Dnsmasq | NoDnsmasq | None = None
         self._leads = ExitStack()
         self._until = datetime.min.replace(tzinfo=UTC)
         self._ended = threading.Event()
@@ -118,7 +118,9 @@ class Leading:
         log.info("this seed answers machines on %s now", self._provisioning.interface)
         self._refresh()
         self._leads.callback(self._release_address)
-        self._dnsmasq = self._leads.enter_context(self._make())
+        dnsmasq = self._make()
+        self._leads.enter_context(dnsmasq)
+        self._dnsmasq = dnsmasq
         self._tell_neighbours()
 
     def _step_down(self) -> None:

@@ -23,9 +23,9 @@ from bootstrap.leading import Leading
 from bootstrap.listening import network_socket
 from bootstrap.preflight import check_interface
 from bootstrap.process import AlreadyRunning, is_up
-from pxe.daemon import Dnsmasq
-from pxe.dnsmasq import render
-from pxe.firmware import stage
+from pxe.daemon import Dnsmasq, NoDnsmasq
+from pxe.dnsmasq import DHCPMode, render
+from pxe.firmware import required, stage
 from seed.conductor import Conductor
 from seed.milestones import BootJournal
 
@@ -51,6 +51,7 @@ def serve(config: Config) -> None:
         stack.enter_context(seed.learnt.kept(seed.governor))
         stack.enter_context(seed.power_sync.running())
         stack.enter_context(seed.captures.running())
+        stack.enter_context(seed.ejecting.running())
         asyncio.run(_listen(config, seed))
 
 
@@ -75,11 +76,12 @@ def _alone(config: Config) -> Iterator[None]:
 
 def _configure(config: Config) -> Path:
     """Write dnsmasq's configuration and stage the boot loaders."""
-    directory = config.dnsmasq_dir
-    stage(directory / "tftp")
+    directory, network = config.dnsmasq_dir, config.provisioning.network()
     path = directory / "dnsmasq.conf"
-    script_url = f"{config.provisioning.base_url}/boot.ipxe"
-    path.write_text(render(config.provisioning.network(), directory=directory, script_url=script_url))
+    if network.mode is DHCPMode.NONE:
+        return path
+    stage(directory / "tftp", required=required(network.uefi_loader))
+    path.write_text(render(network, directory=directory, base_url=config.provisioning.base_url))
     return path
 
 
@@ -88,9 +90,15 @@ def _leading(config: Config, seed: Seed, configuration: Path) -> Leading:
         seed.store,
         config.name,
         config.provisioning,
-        lambda: Dnsmasq(configuration, BootJournal(seed.store).read),
+        lambda: _dnsmasq(config, seed, configuration),
         seed.reservations.keep_up,
     )
+
+
+def _dnsmasq(config: Config, seed: Seed, configuration: Path) -> Dnsmasq | NoDnsmasq:
+    if config.provisioning.dhcp is DHCPMode.NONE:
+        return NoDnsmasq()
+    return Dnsmasq(configuration, BootJournal(seed.store).read)
 
 
 @contextmanager

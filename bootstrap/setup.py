@@ -14,7 +14,8 @@ from bootstrap.config import Config, read
 from bootstrap.key import MissingKey, make
 from hwdrivers.credentials import Secret
 from profiles.document import DocumentError
-from pxe.firmware import LOADERS
+from pxe.dnsmasq import DHCPMode
+from pxe.firmware import REQUIRED
 from pxe.tftp import fetch
 from seed.store.errors import WrongKey
 from seed.store.place import database
@@ -43,7 +44,8 @@ class Setup:
         if process.pid(config) is not None and self._outdated():
             changes.append("restart the seed with this configuration")
         elif not process.is_up(config):
-            changes.append(f"start the seed and its dnsmasq on {config.provisioning.interface}")
+            what = "the seed" if config.provisioning.dhcp is DHCPMode.NONE else "the seed and its dnsmasq"
+            changes.append(f"start {what} on {config.provisioning.interface}")
         return changes
 
     def converge(self) -> Iterator[str]:
@@ -61,7 +63,7 @@ class Setup:
         if not process.is_up(config):
             process.start(self._path, config)
         yield f"the seed answers on {config.socket}; its log is {config.log_file}"
-        for loader in LOADERS:
+        for loader in () if config.provisioning.dhcp is DHCPMode.NONE else REQUIRED:
             size = len(fetch(str(config.provisioning.machines_address), loader.filename))
             yield f"{loader.filename} comes by TFTP ({size} bytes)"
 

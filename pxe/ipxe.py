@@ -19,18 +19,27 @@ class BootDisk:
     """Leave the network and boot from disk."""
 
 
-BootSpec = BootRamdisk | BootDisk
+@dataclass(frozen=True)
+class Halt:
+    """Boot nothing; `reason` stays on the console."""
+
+    reason: str
+
+
+BootSpec = BootRamdisk | BootDisk | Halt
 
 
 def entry_script(script_url: str) -> str:
     """The script that DHCP names: it asks for the script of the machine that runs it.
 
-    `${mac}` is the NIC that iPXE booted from; failing, it waits and asks again, since a seed may restart.
+    `${mac}` is the NIC that iPXE booted from, `${uuid}` and `${serial}` are SMBIOS'; failing, it waits and asks
+    again, since a seed may restart.
     """
+    who = "mac=${mac}&uuid=${uuid}&serial=${serial:uristring}&platform=${platform}"
     return (
         "#!ipxe\n"
         ":again\n"
-        f"chain --replace {script_url}?mac=${{mac}}&uuid=${{uuid}}&platform=${{platform}} || goto later\n"
+        f"chain --replace {script_url}?{who} || goto later\n"
         "exit\n"
         ":later\n"
         "echo The seed has no answer for ${mac}; asking again in 5 s\n"
@@ -46,6 +55,8 @@ def machine_script(spec: BootSpec, title: str) -> str:
             return _ramdisk(spec, title)
         case BootDisk():
             return _disk(title)
+        case Halt():
+            return _halt(spec.reason, title)
 
 
 def _ramdisk(spec: BootRamdisk, title: str) -> str:
@@ -75,3 +86,8 @@ def _disk(title: str) -> str:
         "iseq ${platform} efi && exit 1 ||\n"
         "sanboot --no-describe --drive 0x80 || exit 1\n"
     )
+
+
+def _halt(reason: str, title: str) -> str:
+    # Neither to the disk nor to a reset: somebody is to read it.
+    return f"#!ipxe\necho {title}\necho {reason}\n:halt\nsleep 3600\ngoto halt\n"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from bootstrap.cli.console import CommandError, config_path, out
-from bootstrap.config import DEFAULT_HTTP_PORT, Config, Provisioning, default_range, read
+from bootstrap.config import Config, Provisioning, RelayedSubnet, UnknownMachines, default_range, read
 from bootstrap.preflight import check_interface, check_port, provisioning_candidate, seed_address
 from bootstrap.process import pid
+from pxe.dnsmasq import DHCPMode
+from pxe.firmware import UEFILoader
 
 EXAMPLES = """
 Examples:
@@ -19,6 +21,10 @@ Examples:
     undercloud init
 
     undercloud init --interface enp3s0f0 --cidr 192.0.2.0/24
+
+    undercloud init --dhcp proxy                    # beside the site's DHCP server
+
+    undercloud init --dhcp relay --subnet 198.51.100.0/24,198.51.100.1,198.51.100.100-198.51.100.200
 
     undercloud --config lab.yaml init --yes --interface br-prov --cidr 192.0.2.0/24 --state-dir ./state
 """
@@ -40,7 +46,26 @@ def init(
         str | None,
         typer.Option(help="That network, such as 192.0.2.0/24; default: that of the NIC's address."),
     ] = None,
+    dhcp: Annotated[
+        DHCPMode | None,
+        typer.Option(
+            help="Who hands out addresses: the seed (server; relay: behind relays too), the site's DHCP server "
+            "(proxy: the seed only says what to boot), or none: virtual media alone."
+        ),
+    ] = None,
     dhcp_range: Annotated[str | None, typer.Option(help="Addresses to lease: FIRST-LAST.")] = None,
+    subnet: Annotated[
+        list[str] | None,
+        typer.Option(help="A network behind a relay: NETWORK,ROUTER,FIRST-LAST; repeatable."),
+    ] = None,
+    uefi_loader: Annotated[
+        UEFILoader | None,
+        typer.Option(help="What UEFI machines get; where Secure Boot is known to be on it is grub anyway."),
+    ] = None,
+    unknown_machines: Annotated[
+        UnknownMachines | None,
+        typer.Option(help="inspect: a machine that is not enrolled boots the ramdisk, which enrols it."),
+    ] = None,
     http_port: Annotated[int | None, typer.Option(help="Where machines fetch scripts and images.")] = None,
     service_address: Annotated[
         str | None, typer.Option(help="The address that seeds share; the one that leads has it.")
@@ -72,10 +97,19 @@ def init(
     changes: dict[str, Any] = {key: value.absolute() for key, value in paths.items() if value is not None}
     if database is not None:
         changes["database"] = database
-    if before is None or interface or cidr or dhcp_range or http_port or service_address:
+    asked = {
+        "dhcp": dhcp,
+        "dhcp_range": _range(dhcp_range) if dhcp_range else None,
+        "subnets": tuple(_subnet(text) for text in subnet) if subnet else None,
+        "uefi_loader": uefi_loader,
+        "unknown_machines": unknown_machines,
+        "http_port": http_port,
+        "service_address": _shared_address(service_address),
+    }
+    given = {key: value for key, value in asked.items() if value is not None}
+    if before is None or interface or cidr or given:
         present = before.provisioning if before else None
-        shared = _shared_address(present, service_address)
-        changes["provisioning"] = _provisioning(present, interface, cidr, dhcp_range, http_port, shared)
+        changes["provisioning"] = _provisioning(present, interface, cidr, given)
     config = configuration({**(dict(before) if before else {}), **changes})
     check_interface(config.provisioning)
     if pid(config) is None or (before and before.provisioning.http_port != config.provisioning.http_port):
@@ -106,12 +140,7 @@ def configuration(values: dict[str, Any]) -> Config:
 
 
 def _provisioning(
-    present: Provisioning | None,
-    interface: str | None,
-    cidr: str | None,
-    dhcp_range: str | None,
-    http_port: int | None,
-    shared: IPv4Address | None,
+    present: Provisioning | None, interface: str | None, cidr: str | None, given: dict[str, Any]
 ) -> Provisioning:
     """The network as it was asked for; what was not named stays as it is, or is computed."""
     name = interface or (present.interface if present else provisioning_candidate().name)
@@ -119,26 +148,28 @@ def _provisioning(
         address = present.address
     else:
         address = seed_address(name, _network(cidr) if cidr else None)
+    values = {**(dict(present) if present else {}), **given, "interface": name, "address": address}
+    mode = values.get("dhcp", DHCPMode.SERVER)
     try:
-        if dhcp_range:
-            leased = _range(dhcp_range)
-        elif present and present.address == address:
-            leased = present.dhcp_range
-        else:
-            leased = default_range(address.network, address.ip)
-        port = http_port or (present.http_port if present else DEFAULT_HTTP_PORT)
-        return Provisioning(
-            interface=name, address=address, dhcp_range=leased, http_port=port, service_address=shared
-        )
+        if mode is not DHCPMode.RELAY:
+            values["subnets"] = given.get("subnets", ())
+        if mode in (DHCPMode.PROXY, DHCPMode.NONE):
+            values["dhcp_range"] = given.get("dhcp_range")
+        elif "dhcp_range" not in given and _stale(present, address):
+            values["dhcp_range"] = default_range(address.network, address.ip)
+        return Provisioning(**values)
     except ValueError as error:
         raise CommandError(_first_line(error)) from error
 
 
-def _shared_address(present: Provisioning | None, asked: str | None) -> IPv4Address | None:
-    if asked is None:
-        return present.service_address if present else None
+def _stale(present: Provisioning | None, address: IPv4Interface) -> bool:
+    """Whether the range that is leased is none of this address's network."""
+    return present is None or present.address != address or present.dhcp_range is None
+
+
+def _shared_address(asked: str | None) -> IPv4Address | None:
     try:
-        return IPv4Address(asked)
+        return IPv4Address(asked) if asked else None
     except ValueError as error:
         raise CommandError(f"--service-address {asked}: {error}") from error
 
@@ -150,14 +181,28 @@ def _network(cidr: str) -> IPv4Network:
         raise CommandError(f"--cidr {cidr}: {error}; write it as 192.0.2.0/24") from error
 
 
-def _range(text: str) -> tuple[IPv4Address, IPv4Address]:
+def _range(text: str, option: str = "--dhcp-range") -> tuple[IPv4Address, IPv4Address]:
     first, dash, last = text.partition("-")
     try:
         if dash:
             return IPv4Address(first.strip()), IPv4Address(last.strip())
     except ValueError:
         pass
-    raise CommandError(f"--dhcp-range {text}: write FIRST-LAST, such as 192.0.2.100-192.0.2.200")
+    raise CommandError(f"{option} {text}: write FIRST-LAST, such as 192.0.2.100-192.0.2.200")
+
+
+def _subnet(text: str) -> RelayedSubnet:
+    parts = text.split(",")
+    if len(parts) != 3:
+        raise CommandError(
+            f"--subnet {text}: write NETWORK,ROUTER,FIRST-LAST, such as "
+            "198.51.100.0/24,198.51.100.1,198.51.100.100-198.51.100.200"
+        )
+    leased = _range(parts[2], "--subnet")
+    try:
+        return RelayedSubnet(network=IPv4Network(parts[0]), router=IPv4Address(parts[1]), dhcp_range=leased)
+    except ValueError as error:
+        raise CommandError(f"--subnet {text}: {_first_line(error)}") from error
 
 
 def _first_line(error: ValueError) -> str:

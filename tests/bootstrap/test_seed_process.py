@@ -19,7 +19,7 @@ import namespaces
 import pytest
 from namespaces import Cable
 
-from pxe.firmware import LOADERS
+from pxe.firmware import REQUIRED
 
 pytestmark = pytest.mark.skipif(namespaces.why_not() is not None, reason=str(namespaces.why_not()))
 
@@ -180,7 +180,7 @@ def test_a_second_init_changes_nothing_and_says_so(standing: Site) -> None:
     said = standing.does("init")
     assert said.splitlines()[0] == "  nothing to change; this is how it stands:"
     assert [line for line in said.splitlines() if "by TFTP" in line] == [
-        f"  {loader.filename} comes by TFTP ({loader.path.stat().st_size} bytes)" for loader in LOADERS
+        f"  {loader.filename} comes by TFTP ({loader.path.stat().st_size} bytes)" for loader in REQUIRED
     ]
     assert {name: standing.files()[name] for name in lasting} == {name: before[name] for name in lasting}
     assert standing.processes() == running

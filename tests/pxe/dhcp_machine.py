@@ -14,6 +14,7 @@ MAGIC = b"\x63\x82\x53\x63"
 DISCOVER, OFFER, REQUEST, ACK, NAK = 1, 2, 3, 5, 6
 _XIDS = itertools.count(0x5EED0001)
 PATIENCE = 10.0
+HTTP_BOOT = (15, 16, 18, 19, 20, 28)
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ class Machine:
         xid = next(_XIDS)
         asked = {53: bytes([kind]), 55: bytes([1, 3, 6, 12, 43, 60, 66, 67]), **(options or {})}
         if self.architecture is not None:
+            client = "HTTPClient" if self.architecture in HTTP_BOOT else "PXEClient"
             asked |= {
-                60: f"PXEClient:Arch:{self.architecture:05}:UNDI:003016".encode(),
+                60: f"{client}:Arch:{self.architecture:05}:UNDI:003016".encode(),
                 93: struct.pack("!H", self.architecture),
             }
         if self.ipxe:

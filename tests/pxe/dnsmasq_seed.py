@@ -11,10 +11,11 @@ from pathlib import Path
 from namespaces import ADDRESS, SEED, Cable
 
 from pxe.daemon import Dnsmasq
-from pxe.dnsmasq import ProvisioningNetwork, Reservation, render, render_hosts
+from pxe.dnsmasq import ProvisioningNetwork, Reservation, render, render_hosts, render_options
 from pxe.firmware import stage
 
-SCRIPT_URL = f"http://{ADDRESS}:8080/boot.ipxe"
+BASE_URL = f"http://{ADDRESS}:8080"
+SCRIPT_URL = f"{BASE_URL}/boot.ipxe"
 NETWORK = ProvisioningNetwork(
     interface=SEED,
     network=IPv4Network("192.0.2.0/24"),
@@ -49,19 +50,20 @@ class Log:
 class SeedEnd:
     """dnsmasq's files and log; `daemon` once it runs."""
 
-    def __init__(self, cable: Cable, directory: Path) -> None:
+    def __init__(self, cable: Cable, directory: Path, network: ProvisioningNetwork = NETWORK) -> None:
         self.cable = cable
         self.directory = directory
         self.log = Log()
         self.daemon: Dnsmasq | None = None
         stage(directory / "tftp")
         self.configuration = directory / "dnsmasq.conf"
-        self.configuration.write_text(render(NETWORK, directory=directory, script_url=SCRIPT_URL))
+        self.configuration.write_text(render(network, directory=directory, base_url=BASE_URL))
         self.enroll()
 
     def enroll(self, *reservations: Reservation) -> None:
         """Write who is known, as the seed does before it sends SIGHUP."""
-        (self.directory / "dnsmasq.hosts").write_text(render_hosts(list(reservations)))
+        (self.directory / "dnsmasq.hosts").write_text(render_hosts(reservations))
+        (self.directory / "dnsmasq.opts").write_text(render_options(reservations))
 
     @contextmanager
     def serving(self) -> Iterator[Dnsmasq]:

@@ -15,12 +15,12 @@ from pathlib import Path
 import namespaces
 import pytest
 from dhcp_machine import ACK, DISCOVER, NAK, OFFER, Machine, plug_in, waiting
-from dnsmasq_seed import SCRIPT_URL, SeedEnd
+from dnsmasq_seed import BASE_URL, SCRIPT_URL, SeedEnd
 from namespaces import ADDRESS, MACHINE, SEED, Cable
 
 from pxe.daemon import DaemonFailed, Dnsmasq
 from pxe.dnsmasq import Reservation
-from pxe.firmware import LOADERS
+from pxe.firmware import REQUIRED
 from pxe.tftp import TFTPFailed, fetch
 
 pytestmark = pytest.mark.skipif(namespaces.why_not() is not None, reason=str(namespaces.why_not()))
@@ -65,7 +65,8 @@ def until(holds: Callable[[], object]) -> None:
         pytest.param(9, False, "snponly.efi", id="UEFI by the letter of RFC 4578"),
         pytest.param(0, True, SCRIPT_URL, id="iPXE on BIOS"),
         pytest.param(7, True, SCRIPT_URL, id="iPXE on UEFI"),
-        pytest.param(11, False, "", id="ARM, for which there is no loader yet"),
+        pytest.param(16, False, f"{BASE_URL}/boot/loader/snponly.efi", id="HTTP boot"),
+        pytest.param(27, False, "", id="RISC-V, for which there is no loader"),
         pytest.param(None, False, "", id="an operating system"),
     ],
 )
@@ -86,6 +87,8 @@ def test_firmware_gets_its_reserved_address_and_what_it_boots(
         assert reply.options[12] == b"node-1"
         if boot_file:
             assert reply.next_server == ADDRESS
+        if boot_file.startswith("http") and not ipxe:  # UEFI specification section 24.7.3.1
+            assert reply.options[60] == b"HTTPClient"
 
 
 def test_a_stranger_gets_nothing_and_a_node_without_an_address_one_from_the_range(
@@ -169,7 +172,7 @@ def test_nobody_takes_the_seed_for_an_ipv6_router(seed: SeedEnd, cable: Cable) -
 
 def test_both_loaders_come_by_tftp_byte_for_byte(seed: SeedEnd, cable: Cable) -> None:
     with seed.serving():
-        for loader in LOADERS:
+        for loader in REQUIRED:
             assert cable.inside(lambda name=loader.filename: fetch(ADDRESS, name)) == loader.path.read_bytes()
             seed.log.wait_for(f"sent {seed.directory}/tftp/{loader.filename} to {ADDRESS}")
         with pytest.raises(TFTPFailed, match=f"missing.efi from {ADDRESS}:69 by TFTP"):
