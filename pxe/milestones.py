@@ -73,8 +73,7 @@ KINDS: dict[str, Hop | None] = {
     "boot.media": Hop.LOADER,  # the ISO image is inserted
     "boot.kernel": Hop.KERNEL,
     "boot.initramfs": Hop.RAMDISK,
-    # A telling line of the serial console; data: sign (pxe/console_signs.py), line. Rules know the signs
-    # secure-boot, kernel-panic, no-root, no-boot-device, bootloader-failed, no-route, tls, clock, login.
+    # A telling line of the serial console; data: sign (pxe/console_signs.py), line
     "boot.console": None,
     "agent.report": Hop.REPORT,
     "agent.lookup": Hop.LOOKUP,

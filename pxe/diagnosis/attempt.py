@@ -40,8 +40,8 @@ class Attempt:
     run failed, or it was switched on once more). `powered` is what the BMC says now. `strangers` asked for
     DHCP meanwhile, by MACs of no node. `dhcp` is the site's mode: server, proxy, relay or none;
     `boot_interface` pxe or virtual-media; `boot_mode` bios or uefi. `disk_mode`: the boot mode in which the
-    operating system was installed. `seed`: the address that machines should hear DHCP and boot files from; `uefi_loader`:
-    ipxe or grub, what UEFI machines get there.
+    operating system was installed. `seed`: the address that machines should hear DHCP and boot files from;
+    `uefi_loader`: ipxe or grub, what UEFI machines get there.
     """
 
     milestones: tuple[Milestone, ...]
@@ -63,10 +63,15 @@ class Attempt:
     usual: Mapping[Hop, Usual] = field(default_factory=dict, hash=False)
 
     @cached_property
+    def all_hops(self) -> tuple[Hop, ...]:
+        """All hops of this attempt's way, in order."""
+        return _way(self)
+
+    @cached_property
     def hops(self) -> tuple[Hop, ...]:
-        """The hops of this attempt's way, in order, up to the one expected last."""
+        """Those of them up to the one expected last."""
         last = ORDER[self.until] if self.until else -1
-        return tuple(hop for hop in _way(self) if ORDER[hop] <= last)
+        return tuple(hop for hop in self.all_hops if ORDER[hop] <= last)
 
     @cached_property
     def first(self) -> Mapping[Hop, Milestone]:
@@ -81,13 +86,20 @@ class Attempt:
     @cached_property
     def reached(self) -> Hop | None:
         """The furthest hop of the way that was proven; those before it were passed, seen or not."""
-        return max(self.first.keys() & _way(self), key=ORDER.__getitem__, default=None)
+        return max(self.first.keys() & self.all_hops, key=ORDER.__getitem__, default=None)
 
     @cached_property
     def missing(self) -> Hop | None:
         """The first hop of the way that is not proven; None: the machine is where it should be."""
         behind = ORDER[self.reached] if self.reached else -1
         return next((hop for hop in self.hops if ORDER[hop] > behind), None)
+
+    @cached_property
+    def since_reached(self) -> tuple[Milestone, ...]:
+        """What was seen since the machine last got further, that first."""
+        if self.reached is None:
+            return self.milestones
+        return self.milestones[self.milestones.index(self.first[self.reached]) :]
 
     def of(self, *kinds: str) -> tuple[Milestone, ...]:
         """The milestones of these kinds."""
@@ -99,9 +111,9 @@ class Attempt:
         return self.milestones[places[-1] + 1 :] if places else self.milestones
 
     def signs(self, names: Iterable[str]) -> tuple[Milestone, ...]:
-        """Telling lines of the serial console (pxe/console_signs.py)."""
+        """Telling lines of the serial console (pxe/console_signs.py) since the machine last got further."""
         wanted = frozenset(names)
-        return tuple(m for m in self.of("boot.console") if m.data.get("sign") in wanted)
+        return tuple(m for m in self.since_reached if m.data.get("sign") in wanted)
 
 
 def _way(attempt: Attempt) -> tuple[Hop, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pxe.diagnosis.attempt import Attempt
 from pxe.diagnosis.clients import architecture, is_system
 from pxe.diagnosis.diagnosis import Cause
-from pxe.diagnosis.rule import Match, Rule, always, found
+from pxe.diagnosis.rule import Match, Rule, always, found, signs
 from pxe.firmware import ARCHITECTURES, UEFILoader, has_loader
 from pxe.milestones import Hop
 
@@ -38,12 +38,22 @@ def _tagged(attempt: Attempt) -> Match | None:
 
 
 def _foreign(attempt: Attempt) -> Match | None:
-    """Where the seed is a DHCP proxy, another server is to give the address; but no boot file."""
-    answers = attempt.of("boot.foreign-dhcp")
+    """Where the seed is a DHCP proxy, another server is to give the address; but no boot file.
+
+    An offer that was passed over, since the machine took ours, explains nothing.
+    """
+    answers = list(attempt.of("boot.foreign-dhcp"))
     if attempt.dhcp == "proxy":
-        answers = tuple(m for m in answers if m.data.get("file"))
+        answers = [m for m in answers if m.data.get("file")]
+    if Hop.LEASE in attempt.first:
+        answers = [m for m in answers if m.data.get("answer") != "offer" or m in attempt.since_reached]
+    known = next((m.data for m in answers if m.data.get("server_mac")), {})
     note = f"the DHCP server of this network should be {attempt.seed}" if attempt.seed else ""
-    return found(answers, *filter(None, [note]))
+    return found(answers, *filter(None, [note]), **known)
+
+
+def _ipv6_alone(attempt: Attempt) -> Match | None:
+    return found(attempt.of("boot.dhcp6"))
 
 
 def _because(*words: str) -> Callable[[Attempt], Match | None]:
@@ -144,6 +154,25 @@ RULES = (
             ),
             _VLAN,
         ),
+    ),
+    Rule(
+        "nic.ipv6-alone",
+        (Hop.DISCOVER,),
+        _ipv6_alone,
+        "{node} asks for its boot file by IPv6, which is not served here, and not by IPv4",
+        (
+            Cause(
+                "IPv4 network boot is disabled in its firmware, or comes after IPv6",
+                "in the firmware's setup enable IPv4 PXE (or HTTP) for this NIC and put it first",
+            ),
+        ),
+    ),
+    Rule(
+        "nic.unheard",
+        (Hop.DISCOVER,),
+        signs("pxe-no-offer", "ipxe-no-address"),
+        "{node} asks for an address on a network where the seed does not hear it: {line}",
+        (_VLAN, _WRONG_NIC, _STP),
     ),
     Rule(
         "nic.silent",

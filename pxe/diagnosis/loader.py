@@ -66,6 +66,10 @@ def _ipxe_without_address(attempt: Attempt) -> Match | None:
     return found([m for m in attempt.milestones if m.kind in _DHCP]) if asked and not got else None
 
 
+def _http_failed(attempt: Attempt) -> Match | None:
+    return found([m for m in attempt.since_reached if m.kind == "boot.http-failed"])
+
+
 def _kind(*kinds: str) -> Callable[[Attempt], Match | None]:
     return lambda attempt: found(attempt.of(*kinds))
 
@@ -132,6 +136,17 @@ RULES = (
                 "set one MTU along the path; `ping -M do -s 1472 {address}` from the seed must pass",
             ),
             Cause("a bad cable or a duplex mismatch", "look at error counters: `ethtool -S`, switch port"),
+        ),
+    ),
+    Rule(
+        "loader.http-broken",
+        (Hop.LOADER, Hop.SCRIPT, Hop.KERNEL, Hop.RAMDISK),
+        _http_failed,
+        "{node} does not get by HTTP what it wants: {said}",
+        (
+            _FIREWALL_HTTP,
+            Cause("a file is missing on the seed", "`undercloud image list`; the seed's log names it"),
+            Cause("the transfer breaks off", "look at the error counters of the switch port"),
         ),
     ),
     Rule(

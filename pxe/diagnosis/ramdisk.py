@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pxe.diagnosis.attempt import Attempt
 from pxe.diagnosis.diagnosis import Cause
-from pxe.diagnosis.rule import Match, Rule, always, found, signs
+from pxe.diagnosis.rule import Match, Rule, always, found
 from pxe.milestones import Hop
 
 _CALLS = (Hop.REPORT, Hop.LOOKUP, Hop.HEARTBEAT)
@@ -79,44 +79,6 @@ RULES = (
                 "compare the serial number on the label with `undercloud node show {node}`",
             ),
         ),
-        certain=True,
-    ),
-    Rule(
-        "agent.clock",
-        _CALLS,
-        signs("clock"),
-        "the clock of {node} is so wrong that the agent's TLS fails: {line}",
-        (
-            Cause(
-                "the machine's battery is empty, or its clock was never set",
-                "set the time in the firmware's setup or by the BMC (UTC); replace the CR2032 cell",
-            ),
-            Cause("the seed's own clock is wrong", "`timedatectl` on the seed"),
-        ),
-        certain=True,
-    ),
-    Rule(
-        "agent.tls",
-        _CALLS,
-        signs("tls"),
-        "the agent on {node} does not trust the seed's API, or the seed not the agent's: {line}",
-        (
-            Cause(
-                "a clock is wrong: certificates are not valid yet", "`timedatectl` on the seed, `date` there"
-            ),
-            Cause(
-                "something between them answers in the seed's name (a proxy)",
-                "let nothing intercept HTTP in the provisioning network",
-            ),
-        ),
-        certain=True,
-    ),
-    Rule(
-        "agent.no-route",
-        _CALLS,
-        signs("no-route"),
-        "the agent on {node} cannot reach the seed: {line}",
-        (_ROUTE,),
         certain=True,
     ),
     Rule(

@@ -25,6 +25,7 @@ from boot_story import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pxe.console_signs import SIGNS
 from pxe.diagnosis.attempt import Attempt, Usual, Way
 from pxe.diagnosis.diagnose import RULES, diagnose
 from pxe.diagnosis.diagnosis import Verdict
@@ -71,6 +72,20 @@ fault(
 fault("power.off", Hop.POWER, "is off", attempt(powered=False), "power on node-1")
 fault("power.unknown", Hop.POWER, "ever switched on", attempt(powered=None), "power on node-1")
 fault("power.lost", Hop.DISCOVER, "is off now", attempt(ON, powered=False), "power supply")
+fault(
+    "nic.ipv6-alone",
+    Hop.DISCOVER,
+    "by IPv6",
+    attempt(ON, ("boot.dhcp6", {"message": "asks by DHCPv6"})),
+    "IPv4 network boot",
+)
+fault(
+    "nic.unheard",
+    Hop.DISCOVER,
+    "PXE-E51",
+    attempt(ON, sign("pxe-no-offer", "PXE-E51: No DHCP or proxyDHCP offers were received.")),
+    "another VLAN",
+)
 fault("nic.silent", Hop.DISCOVER, "nothing is heard", attempt(ON), "cable")
 fault(
     "nic.stranger",
@@ -191,6 +206,13 @@ fault(
     ),
     "nf_conntrack_tftp",
 )
+fault(
+    "loader.http-broken",
+    Hop.SCRIPT,
+    "no answer from 192.0.2.1:8080",
+    attempt(*WELL[:10], ("boot.http-failed", {"message": "no answer from 192.0.2.1:8080"})),
+    "firewall",
+)
 fault("loader.no-tftp", Hop.LOADER, "no boot file", attempt(*up_to("boot.dhcpack")), "UDP 69")
 fault(
     "loader.no-http",
@@ -278,7 +300,7 @@ fault(
     "agent.clock",
     Hop.REPORT,
     "clock",
-    attempt(*WELL[:15], sign("clock", "certificate is not yet valid"), later=1),
+    attempt(*WELL[:15], sign("clock", "certificate is not yet valid")),
     "battery",
 )
 fault(
@@ -299,14 +321,14 @@ fault(
     "agent.tls",
     Hop.LOOKUP,
     "self-signed",
-    attempt(*up_to("agent.report"), sign("tls", "SSL: self-signed certificate"), later=1),
+    attempt(*up_to("agent.report"), sign("tls", "SSL: self-signed certificate")),
     "clock",
 )
 fault(
     "agent.no-route",
     Hop.REPORT,
     "No route to host",
-    attempt(*WELL[:15], sign("no-route", "No route to host"), later=1),
+    attempt(*WELL[:15], sign("no-route", "No route to host")),
     "netmask",
 )
 fault(
@@ -413,6 +435,41 @@ fault(
     "older system",
 )
 fault("power.lost", Hop.HOME, "is off now", attempt(REBOOTED, powered=False, **DISK), "power supply")
+
+
+# What the console says outright, by sign: the rule that it leads to, where the boot stands meanwhile.
+SAID: list[tuple[str, str, Attempt]] = [
+    ("pxe-no-link", "console.no-link", attempt(ON)),
+    ("pxe-timeout", "console.tftp", attempt(*up_to("boot.dhcpack"))),
+    ("pxe-not-found", "console.no-file", attempt(*up_to("boot.dhcpack"))),
+    ("ipxe-not-found", "console.no-file", attempt(*WELL[:10])),
+    ("ipxe-no-filename", "console.no-filename", attempt(*WELL[:10])),
+    ("ipxe-timeout", "console.loader-unconnected", attempt(*WELL[:10])),
+    ("ipxe-not-executable", "console.not-executable", attempt(*up_to("boot.kernel"))),
+    ("ipxe-failed", "console.loader-failed", attempt(*up_to("boot.script"))),
+    ("out-of-memory", "console.out-of-memory", attempt(*up_to("boot.kernel"))),
+    ("initramfs-damaged", "console.ramdisk-damaged", attempt(*up_to("boot.initramfs"))),
+    ("no-boot-device", "console.nothing-to-boot", attempt(ON)),
+    ("agent-no-disk", "agent.no-disk", attempt(*up_to("agent.lookup"))),
+    ("agent-failed", "agent.crashed", attempt(*up_to("agent.report"))),
+    ("kernel-oops", "console.hardware", attempt(*up_to("boot.initramfs"))),
+    ("emergency-mode", "home.emergency", attempt(REBOOTED, **DISK)),
+    ("cloud-init-failed", "home.cloud-init", attempt(REBOOTED, **DISK)),
+]
+
+
+@pytest.mark.parametrize(("name", "rule", "broken"), SAID, ids=[f"{s[0]} {s[1]}" for s in SAID])
+def test_what_the_console_says_is_believed(name: str, rule: str, broken: Attempt) -> None:
+    assert name in {sign.name for sign in SIGNS}
+    told = seen("boot.console", 5000, "console: so it says", sign=name, line="so it says")
+    found = diagnose(replace(broken, milestones=(*broken.milestones, told), over=True))
+    assert found.id == rule
+    assert found.summary.endswith("so it says")
+
+
+def test_what_the_console_said_before_the_machine_got_further_explains_nothing() -> None:
+    early = attempt(ON, sign("no-boot-device", "BdsDxe: failed to load Boot0001: Not Found"), *WELL[1:5])
+    assert diagnose(early).id == "loader.no-tftp"
 
 
 @pytest.mark.parametrize(
@@ -538,4 +595,4 @@ def test_an_attempt_without_times_is_diagnosed() -> None:
 
 def test_every_rule_has_a_fault_that_shows_it() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
-    assert {rule.id for rule in RULES} - {name for name, *_ in FAULTS} == set()
+    assert {rule.id for rule in RULES} - {name for name, *_ in FAULTS} == {rule for _, rule, _ in SAID}
