@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,12 @@ SOURCE = Path(__file__).with_name("agent")
 # The agent asks for managers by entry point (ironic_python_agent/hardware.py, `_get_extensions`).
 _ENTRY_POINTS = f"[ironic_python_agent.hardware_managers]\nundercloud = {PACKAGE}.hardware:ImageManager\n"
 _METADATA = f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: 1\n"
+
+
+def digest() -> str:
+    """Of all that `install` copies."""
+    content = b"".join(path.read_bytes() for path in sorted(SOURCE.glob("*.py")))
+    return hashlib.sha256(content + (_ENTRY_POINTS + _METADATA).encode()).hexdigest()
 
 
 def install(root: Path, site_packages: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from pxe.build import agent_system, debian, ramdisk_diet
+from pxe.build import agent_package, agent_system, debian, ramdisk_diet
 from pxe.build.debian import Archive, Rootfs, make_rootfs, read_archive
 from pxe.build.manifest import Kind
 from pxe.build.progress import Progress
@@ -70,7 +70,12 @@ class RamdiskRecipe:
 
     def fingerprint(self) -> str:
         """The parameters, the mirrors and the source of this recipe."""
-        parameters = {"kernel": self.kernel, "agent": self.agent_version, "archive": self.archive}
+        parameters: dict[str, object] = {
+            "kernel": self.kernel,
+            "agent": self.agent_version,
+            "archive": self.archive,
+        }
+        parameters["image manager"] = agent_package.digest()
         return fingerprint(parameters, (sys.modules[__name__], agent_system, ramdisk_diet, debian))
 
     def make(self, workshop: Workshop) -> Product:
@@ -82,6 +87,7 @@ class RamdiskRecipe:
             packages = debian.installed_packages(root)
         with workshop.progress.phase(f"{AGENT} {self.agent_version} from the Python package index"):
             python_packages = install_agent(root, self.agent_version)
+            agent_package.install(root, site_packages(root))
         with workshop.progress.phase("units and trimming"):
             write_system(root)
             shutil.move(kernel_of(root), workshop.product / "kernel")
@@ -92,7 +98,8 @@ class RamdiskRecipe:
         return Product(parts, packages, python_packages)
 
     def _install_debian(self, root: Path, workshop: Workshop) -> None:
-        packages = (*_SYSTEM, *_TOOLS, *self._kernel_packages(workshop.progress))
+        tools = (*_TOOLS, *agent_package.DEBIAN_PACKAGES)
+        packages = (*_SYSTEM, *tools, *self._kernel_packages(workshop.progress))
         # INITRD=No: this tree becomes an initramfs, it needs none (initramfs-tools' kernel hook reads this).
         wanted = Rootfs(packages, dpkg_options=debian.UNREAD, env={"INITRD": "No"})
         make_rootfs(self.archive, wanted, root, workshop.scratch)
