@@ -90,10 +90,8 @@ class _Broken(Exception):
 class _Remote:
     """One file of a web server (RFC 9110 section 14: ranges; section 13.1.5: If-Range)."""
 
-    def __init__(
-        self, url: str, client: httpx.Client, report: Report, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
-        self._url, self._client, self._report, self._sleep = url, client, report, sleep
+    def __init__(self, url: str, client: httpx.Client, report: Report) -> None:
+        self._url, self._client, self._report = url, client, report
         self._done = 0
         self._total: int | None = None
         self._version: str | None = None
@@ -111,7 +109,7 @@ class _Remote:
                     raise NotFetched(f"{self._name}: {_words(error)}, {breaks} times in a row") from error
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise NotFetched(f"{self._name}: {_words(error)}") from error
-            self._sleep(min(2**breaks / 4, 10))
+            time.sleep(min(2**breaks / 10, 10))
 
     def _once(self) -> Iterator[bytes]:
         """From where we are to the end, or as far as the connection lasts."""
@@ -122,7 +120,7 @@ class _Remote:
             )
         with self._client.stream("GET", self._url, headers=headers) as answer:
             skip = self._accept(answer)
-            for chunk in answer.iter_raw(CHUNK):
+            for chunk in answer.iter_raw():  # as it comes: what waits for more would be lost in a break
                 new = chunk[skip:]
                 skip = max(0, skip - len(chunk))
                 self._done += len(new)

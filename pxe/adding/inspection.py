@@ -26,6 +26,7 @@ from pxe.process import ProcessError, run
 LARGEST = 256 << 30
 """Bytes that an image may become on a disk; a file of a few kB can claim any size."""
 _ZSTD = b"\x28\xb5\x2f\xfd"
+_BITE = 8 << 10
 _ZSTD_WINDOW = 128 << 20  # what `zstd -d` takes without --long; the ramdisk has to hold it
 _PACKED = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2", b"PK\x03\x04": "zip"}
 _LIMITED = ("prlimit", "--as=1073741824", "--cpu=30")  # as Nova runs it
@@ -169,10 +170,26 @@ def _compressed(path: Path) -> DiskImage:
 
 
 def _unpacked(path: Path, chunk: int) -> Iterator[bytes]:
-    unpack = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-    with path.open("rb") as file, unpack.stream_reader(file, read_across_frames=True) as content:
-        while data := content.read(chunk):
-            yield data
+    """The content of all frames; raises ZstdError where it is damaged or ends too early.
+
+    By small bites, since a few bytes can become megabytes; the library's stream reader does not tell a file
+    that was cut from one that ends.
+    """
+    unpack, waiting = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW), b""
+    frame = unpack.decompressobj()
+    with path.open("rb") as file:
+        while bite := file.read(_BITE):
+            while bite:
+                frame = unpack.decompressobj() if frame.eof else frame
+                waiting += frame.decompress(bite)
+                bite = frame.unused_data
+            while len(waiting) >= chunk:
+                yield waiting[:chunk]
+                waiting = waiting[chunk:]
+    if not frame.eof:
+        raise zstandard.ZstdError("it ends in the middle")
+    if waiting:
+        yield waiting
 
 
 def _bounded_above(size: int) -> None:

@@ -14,7 +14,7 @@ from pxe.build.manifest import Signature
 from pxe.process import environment, require
 
 _ARMOUR = re.compile(
-    rb"-----BEGIN PGP [A-Z ]+-----\r?\n(.*?)\r?\n\r?\n(.*?)(?:\r?\n=[\w+/]{4})?\s*-----END PGP", re.S
+    rb"-----BEGIN PGP [A-Z ]+-----\r?\n(?:[^\r\n]+\r?\n)*\r?\n(.*?)(?:\r?\n=[\w+/]{4})?\s*-----END PGP", re.S
 )
 
 
@@ -100,7 +100,7 @@ def _words(verdict: Verdict, key: str, keyring: Path) -> str:
 def _binary(keys: bytes) -> bytes:
     """Without ASCII armour (RFC 9580 section 6.2), which gpgv 2.2 takes for an empty keyring."""
     blocks = _ARMOUR.findall(keys)
-    return b"".join(base64.b64decode(block) for _, block in blocks) if blocks else keys
+    return b"".join(base64.b64decode(block) for block in blocks) if blocks else keys
 
 
 def _read(path: Path) -> bytes:
