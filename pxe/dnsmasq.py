@@ -18,8 +18,8 @@ class DHCPMode(StrEnum):
     """Who hands out addresses.
 
     SERVER: the seed, on its own network. PROXY: the site's DHCP server; the seed adds what to boot (PXE
-    specification 2.1 section 2.2.3). RELAY: the seed, also for networks whose routers relay to it. NONE: the seed
-    answers no DHCP and no TFTP at all; machines boot from virtual media.
+    specification 2.1 section 2.2.3). RELAY: the seed, also for networks whose routers relay to it. NONE: the
+    seed answers no DHCP and no TFTP at all; machines boot from virtual media.
     """
 
     SERVER = "server"
@@ -30,7 +30,7 @@ class DHCPMode(StrEnum):
 
 @dataclass(frozen=True)
 class Subnet:
-    """A network behind a relay (RFC 2131 section 4.1: giaddr), with its router and the range that is leased."""
+    """A network behind a relay (RFC 2131 section 4.1: giaddr), its router, and the range that is leased."""
 
     network: IPv4Network
     router: IPv4Address
@@ -78,7 +78,7 @@ def render(
     base_url: str,
     architectures: Mapping[int, Architecture] = ARCHITECTURES,
 ) -> str:
-    """The configuration file (dnsmasq(8)); what is about nodes stands in files that are read again on SIGHUP."""
+    """The configuration file (dnsmasq(8)); what is about nodes stands in files that SIGHUP has read again."""
     lines = [
         "# Written by undercloud; changes are overwritten.",
         "port=0",  # no DNS: the seed's host may have its own

@@ -2,7 +2,7 @@
 
 DHCP option 93 tells the architecture (RFC 4578 section 2.1; the codes are IANA's registry "Processor
 Architecture Types"). The codes of HTTP boot (UEFI specification section 24.7) want a URL and option 60
-`HTTPClient` instead of a file name. Option 175 is set by iPXE alone, which wants a script, not another loader.
+`HTTPClient` instead of a file name. Option 175 is set by iPXE alone, which wants a script, not a loader.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class LoaderMissing(RuntimeError):
 
 
 class UEFILoader(StrEnum):
-    """What UEFI machines get. iPXE is signed by nobody, so Secure Boot refuses it; shim and GRUB are signed."""
+    """What UEFI machines get. Nobody signed iPXE, so Secure Boot refuses it; shim and GRUB are signed."""
 
     IPXE = "ipxe"
     GRUB = "grub"
@@ -73,8 +73,8 @@ _GRUB_ARM64 = Loader(
 SHIM_X64 = Loader("shimx64.efi", _SHIM / "shimx64.efi.signed", "shim-signed", _GRUB_X64)
 SHIM_ARM64 = Loader("shimaa64.efi", _SHIM / "shimaa64.efi.signed", "shim-signed:arm64", _GRUB_ARM64)
 
-# By HTTP there is no signed chain: Debian's signed GRUB has no `http` module, and Secure Boot lets it load none
-# ("prohibited by secure boot policy"). Such a machine's firmware fetches an ISO image by HTTP.
+# By HTTP there is no signed chain: Debian's signed GRUB has no `http` module, and Secure Boot lets it load
+# none ("prohibited by secure boot policy"). Such a machine's firmware fetches an ISO image by HTTP.
 ARCHITECTURES = {
     each.code: each
     for each in (
@@ -82,9 +82,7 @@ ARCHITECTURES = {
         Architecture(2, "Itanium UEFI"),
         Architecture(6, "x86 32-bit UEFI"),
         Architecture(7, "x86-64 UEFI", SNPONLY, SHIM_X64),
-        Architecture(
-            9, "x86-64 UEFI", SNPONLY, SHIM_X64
-        ),  # EFI byte code; by RFC 4578's text x86-64, seen so
+        Architecture(9, "x86-64 UEFI", SNPONLY, SHIM_X64),  # by RFC 4578's text; seen so
         Architecture(10, "ARM 32-bit UEFI"),
         Architecture(11, "ARM 64-bit UEFI", IPXE_ARM64, SHIM_ARM64),
         Architecture(14, "PowerPC OPAL"),

@@ -1,7 +1,7 @@
 """GRUB's scripts: the second stage where Secure Boot is on, since shim and GRUB are signed and iPXE is not.
 
-Debian's signed GRUB 2.06 speaks TFTP alone: its image has no `http` module ("disk `http,192.0.2.1' not found"),
-and Secure Boot forbids it to load one. So what iPXE gets rendered on its asking lies here in files, written
+Debian's signed GRUB 2.06 speaks TFTP alone: its image has no `http` module ("disk `http,192.0.2.1' not
+found"), and Secure Boot forbids it to load one. So what iPXE gets rendered on its asking lies here in files, written
 when the seed's mind changes (`seed/grub_files.py`).
 """
 

@@ -32,8 +32,8 @@ BootSpec = BootRamdisk | BootDisk | Halt
 def entry_script(script_url: str) -> str:
     """The script that DHCP names: it asks for the script of the machine that runs it.
 
-    `${mac}` is the NIC that iPXE booted from, `${uuid}` and `${serial}` are SMBIOS'; failing, it waits and asks
-    again, since a seed may restart.
+    `${mac}` is the NIC that iPXE booted from, `${uuid}` and `${serial}` are SMBIOS'; failing, it waits and
+    asks again, since a seed may restart.
     """
     who = "mac=${mac}&uuid=${uuid}&serial=${serial:uristring}&platform=${platform}"
     return (

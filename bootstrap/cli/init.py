@@ -49,8 +49,8 @@ def init(
     dhcp: Annotated[
         DHCPMode | None,
         typer.Option(
-            help="Who hands out addresses: the seed (server; relay: behind relays too), the site's DHCP server "
-            "(proxy: the seed only says what to boot), or none: virtual media alone."
+            help="Who hands out addresses: the seed (server; relay: behind relays too), the site's DHCP "
+            "server (proxy: the seed only says what to boot), or none: virtual media alone."
         ),
     ] = None,
     dhcp_range: Annotated[str | None, typer.Option(help="Addresses to lease: FIRST-LAST.")] = None,

@@ -46,7 +46,7 @@ def test_what_an_architecture_boots(code: int, ipxe: str | None, signed: str | N
 
 
 def test_shim_fetches_the_grub_of_its_own_architecture() -> None:
-    """shim asks for a fixed name beside itself: grub, then the UEFI specification's suffix (section 3.5.1.1)."""
+    """shim asks for a fixed name beside itself: grub and UEFI's suffix (specification, section 3.5.1.1)."""
     for code, suffix in ((7, "x64"), (11, "aa64")):
         shim = complete()[code].signed
         assert shim is not None
