@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from seed.lifecycle import Lifecycle, Transition
-from seed.model import Event, Intent, Run, RunState, Standing
+from seed.model import Intent, Run, RunState, Standing
 from seed.step import Complete, Failed, Result, Step, Waiting
 
-SEEN = ("boot.", "agent.", "power.")  # events that tell where a machine got to
 LONGEST_PAUSE = timedelta(minutes=1)
 
 
@@ -57,16 +56,16 @@ class Advance:
         self._clock = clock
         self._jitter = jitter
 
-    def answer(self, run: Run, node: Standing, result: Result, seen: Callable[[], Event | None]) -> Change:
-        """What follows from a step's answer; `seen` finds the last thing that the machine was seen doing."""
+    def answer(self, run: Run, node: Standing, result: Result, last_words: Callable[[str], str]) -> Change:
+        """What follows from a step's answer; `last_words` tells what is known beside a failure's reason."""
         change = Change(run, node)
         match result:
             case Complete():
                 self._complete(change, result)
             case Waiting():
-                self._wait(change, result, seen)
+                self._wait(change, result, last_words)
             case Failed():
-                self._fail(change, result, seen)
+                self._fail(change, result, last_words)
             case _:
                 assert_never(result)
         return change
@@ -107,7 +106,7 @@ class Advance:
         step = self.step_named(run.step or "")
         return replace(run, needs=step.needs if step else None, slot=False)
 
-    def _wait(self, change: Change, result: Waiting, seen: Callable[[], Event | None]) -> None:
+    def _wait(self, change: Change, result: Waiting, last_words: Callable[[str], str]) -> None:
         run, now, step = change.run, self._clock(), self.step_named(change.run.step or "")
         if step is None:
             raise AssertionError("a step that answered is there")
@@ -118,7 +117,7 @@ class Advance:
         deadline = run.deadline or now + step.timeout
         if result.poll is not None and now > deadline:
             late = f"not done after {duration(step.timeout)}; it waited for {result.reason}"
-            self._fail(change, Failed(late), seen)
+            self._fail(change, Failed(late), last_words)
             return
         self._go(change, "wait", if_possible=True)
         if result.reason != run.reason:
@@ -134,15 +133,13 @@ class Advance:
         if result.poll is None:
             self._hold(change, result.reason)
 
-    def _fail(self, change: Change, result: Failed, seen: Callable[[], Event | None]) -> None:
+    def _fail(self, change: Change, result: Failed, last_words: Callable[[str], str]) -> None:
         run, attempt = change.run, change.run.attempt + 1
         change.facts |= result.facts
         if result.retryable and attempt < result.attempts and run.intent is not Intent.ABORT:
             self._retry(change, result, attempt)
             return
-        event = seen()
-        last = f"; last seen {event.at:%H:%M:%S} UTC: {event.message}" if event else ""
-        message = f"{run.step}: {result.reason}{last}"
+        message = f"{run.step}: {result.reason}{last_words(result.reason)}"
         change.say("step.failed", message, step=run.step)
         self._break_off(change, message)
         self._go(change, "fail")

@@ -18,9 +18,11 @@ from typing import Any
 
 from hwdrivers.errors import BMCError
 from seed import record
-from seed.advance import SEEN, Advance, Change
+from seed.advance import Advance, Change
 from seed.agent import AgentError
+from seed.boots import Boots
 from seed.errors import StoreFailed
+from seed.last_words import LastWords
 from seed.lifecycle import Lifecycle
 from seed.model import Node, Run, RunState
 from seed.step import Failed, Result, Step, Waiting, Walk
@@ -47,12 +49,14 @@ class Conductor:
         *,
         name: str = "seed",
         limits: Mapping[str, int] | None = None,
+        boots: Boots | None = None,
         workers: int = 16,
         lease: timedelta = LEASE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`name` is this seed's among those that share the store; `limits` says how many of each need.
+        """`name` is this seed's among those that share the store; `limits` says how many of each need;
+        `boots` tells why a machine does not boot.
 
         `lease`: how long a seed may be silent until others go on with what it was walking.
         """
@@ -62,6 +66,7 @@ class Conductor:
         self._workers = workers
         self._lease = lease
         self._clock = clock
+        self._last_words = LastWords(boots or Boots(clock=clock))
         self._tenure = Tenure(store, name, limits or {}, lease, clock)
         self.advance = Advance(lifecycle, self.step_named, clock, jitter)
         self._changed = threading.Condition()
@@ -259,14 +264,14 @@ class Conductor:
         return [(run, nodes[run.node]) for run in going_on], ended
 
     def _answer(self, tx: Transaction, run: Run, node: Any, result: Result) -> Change:
-        def seen() -> Any:
-            return tx.events.latest(run.node, prefixes=SEEN)
+        def last_words(reason: str) -> str:
+            return self._last_words.of(tx, run, reason)
 
-        change = self.advance.answer(run, node, result, seen)
+        change = self.advance.answer(run, node, result, last_words)
         try:
             record.facts(tx, change)
         except Conflict as error:  # what the step found contradicts another node
-            change = self.advance.answer(run, node, Failed(str(error)), seen)
+            change = self.advance.answer(run, node, Failed(str(error)), last_words)
             record.facts(tx, change)
         return change
 

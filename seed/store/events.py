@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
@@ -40,9 +40,27 @@ class Events:
         newer = _chosen(node, kind).where(_EVENT.id > last).order_by(_EVENT.id)
         return self._read(newer.limit(limit))
 
-    def newest(self, count: int, *, node: str | None = None, kind: str = "") -> list[Event]:
-        """The last `count` of these events, oldest first."""
-        return self._read(_chosen(node, kind).order_by(_EVENT.id.desc()).limit(count))[::-1]
+    def newest(
+        self, count: int, *, node: str | None = None, kind: str = "", before: int | None = None
+    ) -> list[Event]:
+        """The last `count` of these events, oldest first; of those older than event `before`, if given."""
+        wanted = _chosen(node, kind)
+        if before is not None:
+            wanted = wanted.where(_EVENT.id < before)
+        return self._read(wanted.order_by(_EVENT.id.desc()).limit(count))[::-1]
+
+    def of_no_node(self, kind: str, since: datetime, count: int) -> list[Event]:
+        """The newest `count` events that are about no node, oldest first; such are few."""
+        wanted = sa.select(tables.event).where(_EVENT.node.is_(None), _EVENT.kind == kind, _EVENT.at >= since)
+        return self._read(wanted.order_by(_EVENT.id.desc()).limit(count))[::-1]
+
+    def moments(self, kinds: Collection[str], looked_at: int) -> list[tuple[str, str, datetime]]:
+        """(node, kind, at) of these kinds among the `looked_at` newest events of all nodes, oldest first."""
+        columns = (_EVENT.node, _EVENT.kind, _EVENT.at)
+        wanted = sa.select(*columns).where(
+            _EVENT.id > self.newest_id() - looked_at, _EVENT.kind.in_(kinds), _EVENT.node.is_not(None)
+        )
+        return [(row[0], row[1], row[2]) for row in self._connection.execute(wanted.order_by(_EVENT.id))]
 
     def _read(self, statement: sa.Select[Any]) -> list[Event]:
         self.flush()

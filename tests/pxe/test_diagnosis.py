@@ -329,7 +329,7 @@ fault(
     Hop.REPORT,
     "No route to host",
     attempt(*WELL[:15], sign("no-route", "No route to host")),
-    "netmask",
+    "firewall",
 )
 fault(
     "dhcp.foreign-to-ramdisk",
