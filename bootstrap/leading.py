@@ -11,7 +11,7 @@ import logging
 import subprocess
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -39,7 +39,7 @@ class Leading:
         store: Store,
         name: str,
         provisioning: Provisioning,
-        dnsmasq: Callable[[], Dnsmasq | NoDnsmasq],
+        dnsmasq: Callable[[], AbstractContextManager[Dnsmasq | NoDnsmasq]],
         refresh: Callable[[], None],
     ) -> None:
         """`dnsmasq` makes one that is not started; `refresh` writes its reservations."""
@@ -118,9 +118,7 @@ class Leading:
         log.info("this seed answers machines on %s now", self._provisioning.interface)
         self._refresh()
         self._leads.callback(self._release_address)
-        dnsmasq = self._make()
-        self._leads.enter_context(dnsmasq)
-        self._dnsmasq = dnsmasq
+        self._dnsmasq = self._leads.enter_context(self._make())
         self._tell_neighbours()
 
     def _step_down(self) -> None:

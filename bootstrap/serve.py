@@ -23,6 +23,7 @@ from bootstrap.leading import Leading
 from bootstrap.listening import network_socket
 from bootstrap.preflight import check_interface
 from bootstrap.process import AlreadyRunning, is_up
+from pxe.capture.live import Listener
 from pxe.daemon import Dnsmasq, NoDnsmasq
 from pxe.dnsmasq import DHCPMode, render
 from pxe.firmware import required, stage
@@ -90,15 +91,27 @@ def _leading(config: Config, seed: Seed, configuration: Path) -> Leading:
         seed.store,
         config.name,
         config.provisioning,
-        lambda: _dnsmasq(config, seed, configuration),
+        lambda: _answering(config, seed, configuration),
         seed.reservations.keep_up,
     )
 
 
-def _dnsmasq(config: Config, seed: Seed, configuration: Path) -> Dnsmasq | NoDnsmasq:
-    if config.provisioning.dhcp is DHCPMode.NONE:
-        return NoDnsmasq()
-    return Dnsmasq(configuration, BootJournal(seed.store).read)
+@contextmanager
+def _answering(config: Config, seed: Seed, configuration: Path) -> Iterator[Dnsmasq | NoDnsmasq]:
+    """dnsmasq, and an ear on the wire for what its log cannot tell."""
+    provisioning = config.provisioning
+    if provisioning.dhcp is DHCPMode.NONE:
+        yield NoDnsmasq()
+        return
+    listener = Listener(provisioning.interface, lambda found: journal.hear(found))
+    journal = BootJournal(
+        seed.store,
+        own={str(provisioning.address.ip), str(provisioning.machines_address)},
+        proxy=provisioning.dhcp is DHCPMode.PROXY,
+        heard=listener.alive,
+    )
+    with listener, Dnsmasq(configuration, journal.read) as dnsmasq:
+        yield dnsmasq
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Container
 from dataclasses import replace
+from typing import Any
 
 from pxe.capture.foreign import foreign
 from pxe.diagnosis.clients import is_firmware
@@ -19,7 +20,8 @@ from seed.model import Node
 from seed.store import Store
 from seed.store.errors import Conflict
 
-STRANGER_AGAIN = 600.0  # seconds; firmware that nobody answers asks for hours
+STRANGER_AGAIN = 240.0  # seconds; firmware that nobody answers asks for hours
+_TFTP = ("boot.tftp", "boot.tftp-failed")
 _STRANGERS = 4096  # MACs remembered: whoever makes up new ones fills neither memory nor the journal quickly
 
 
@@ -46,7 +48,7 @@ class BootJournal:
         self._clock = clock
         self._log = LogReader()
         self._mac_of: dict[str, str] = {}
-        self._last: dict[str, tuple[object, ...]] = {}
+        self._last: dict[str, tuple[Any, ...]] = {}
         self._strangers: dict[str, float] = {}
         self._one_at_a_time = threading.Lock()
 
@@ -62,7 +64,7 @@ class BootJournal:
 
     def hear(self, found: Milestone) -> None:
         """Journal a milestone of the wire, unless dnsmasq's log tells it."""
-        if found.kind in ("boot.dhcpdiscover", "boot.dhcp6"):
+        if found.kind in ("boot.dhcpdiscover", "boot.dhcp6", "boot.tftp-failed"):
             self._take(found, strangers=is_firmware(found))
             return
         other = foreign(found, self._own)
@@ -73,21 +75,31 @@ class BootJournal:
 
     def _take(self, found: Milestone, *, strangers: bool) -> None:
         """Journal it, once in a row, if it is about an enrolled machine, or about a stranger that asks."""
-        mac = found.mac or self._mac_of.get(found.address or "")
-        if mac is None:
-            return
-        found = replace(found, mac=mac)
         with self._one_at_a_time:
-            if found.kind == "boot.dhcpack" and found.address:
-                self._mac_of[found.address] = mac
-            if self._last.get(mac) == _gist(found):
+            mac = self._whose(found)
+            if mac is None or self._told(mac, found):
                 return
+            found = replace(found, mac=mac)
             node = self._node(mac)
             if node is not None:
                 self._last[mac] = _gist(found)
                 self._journal(found, node)
             elif strangers and found.kind == "boot.dhcpdiscover" and self._new(mac):
                 self._journal(replace(found, kind="boot.stranger", message=f"{mac} asks, of no node"), None)
+
+    def _whose(self, found: Milestone) -> str | None:
+        """What comes through a router has the router's MAC: the lease tells the machine's."""
+        if found.kind == "boot.dhcpack" and found.address and found.mac:
+            self._mac_of[found.address] = found.mac
+        if found.kind.startswith("boot.dhcp"):
+            return found.mac
+        return self._mac_of.get(found.address or "", found.mac)
+
+    def _told(self, mac: str, found: Milestone) -> bool:
+        """Whether it was the last that was journaled; of a file, dnsmasq tells better than the wire."""
+        last = self._last.get(mac)
+        of_wire = found.kind == "boot.tftp-failed" and found.at is not None
+        return last == _gist(found) or (of_wire and last is not None and last[0] in _TFTP)
 
     def _node(self, mac: str) -> Node | None:
         with self._store.read() as tx:
@@ -114,7 +126,7 @@ class BootJournal:
             tx.events.add(found.kind, found.message, node=node.uuid if node else None, **told)
 
 
-def _gist(found: Milestone) -> tuple[object, ...]:
+def _gist(found: Milestone) -> tuple[Any, ...]:
     """What makes it another one than the last."""
     asked_as = (found.data.get(key) for key in ("architecture", "user_class", "vlan", "server"))
     return found.kind, found.message, *asked_as

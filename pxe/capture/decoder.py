@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import inf
 
 import dpkt
 
@@ -29,12 +30,20 @@ _MALFORMED = (dpkt.Error, IndexError, ValueError, OverflowError, struct.error)
 
 
 class Decoder:
-    """Takes frames one after another; what breaks the rules of its protocol is passed over."""
+    """Takes frames one after another; what breaks the rules of its protocol is passed over.
 
-    def __init__(self) -> None:
-        self._transfers = Transfers()
+    `half`: of TFTP only what machines send is heard.
+    """
+
+    def __init__(self, *, half: bool = False) -> None:
+        self._transfers = Transfers(half=half)
         self._requests = Requests()
         self._mac_of: dict[str, str] = {}
+
+    @property
+    def waits(self) -> bool:
+        """Whether transfers are under way."""
+        return bool(self._transfers.watched)
 
     def take(self, frame: bytes, at: float, vlan: int | None = None) -> list[Milestone]:
         """What a frame proves; `at` in seconds since the epoch, `vlan` the tag that the kernel took off."""
@@ -46,7 +55,11 @@ class Decoder:
 
     def end(self) -> list[Milestone]:
         """What became of that which was under way in the last frame."""
-        return [self._whose(found) for source in (self._transfers, self._requests) for found in source.end()]
+        return [*self.stalled(inf), *map(self._whose, self._requests.end())]
+
+    def stalled(self, before: float) -> list[Milestone]:
+        """The transfers of which nothing was heard since `before`; they are given up."""
+        return [self._whose(found) for found in self._transfers.end(before)]
 
     def _read(self, found: Packet) -> Iterator[Milestone]:
         if found.protocol == ICMP:

@@ -18,18 +18,25 @@ from pxe.milestones import Milestone
 log = logging.getLogger(__name__)
 
 _PAUSE = 5.0  # seconds until an interface that went away is looked for again
+_PATIENCE = (
+    10.0  # seconds; PXE ROMs ask again after 4 (PXE specification 2.1 section 2.2.8), UEFI after 4 too
+)
 
 
 class Listener:
     """Listens while its context lasts; `on_milestone` is called on its thread.
 
-    It never hurts who started it: without CAP_NET_RAW, or when the interface goes away, it says so once.
+    It never hurts who started it: without CAP_NET_RAW, or when the interface goes away, it says so once. A
+    transfer by TFTP whose first block has not arrived after `patience` seconds of silence has stalled.
     """
 
-    def __init__(self, interface: str, on_milestone: Callable[[Milestone], None]) -> None:
+    def __init__(
+        self, interface: str, on_milestone: Callable[[Milestone], None], *, patience: float = _PATIENCE
+    ) -> None:
         self._interface = interface
         self._on_milestone = on_milestone
-        self._decoder = Decoder()
+        self._patience = patience
+        self._decoder = Decoder(half=True)
         self._wire: socket.socket | None = None
         self._ended, self._end = socket.socketpair()
         self._thread = threading.Thread(target=self._listen, name="wire", daemon=True)
@@ -80,10 +87,23 @@ class Listener:
         with selectors.DefaultSelector() as selector:
             selector.register(wire, selectors.EVENT_READ)
             selector.register(self._ended, selectors.EVENT_READ)
-            while all(key.fileobj is wire for key, _ in selector.select()):
-                frame, vlan = receive(wire)
-                for milestone in self._decoder.take(frame, time.time(), vlan):
+            while True:
+                ready = {key.fileobj for key, _ in selector.select(self._pause())}
+                if self._ended in ready:
+                    return
+                for milestone in (*(self._read(wire) if ready else ()), *self._stalled()):
                     self._tell(milestone)
+
+    def _read(self, wire: socket.socket) -> list[Milestone]:
+        frame, vlan = receive(wire)
+        return self._decoder.take(frame, time.time(), vlan)
+
+    def _stalled(self) -> list[Milestone]:
+        return self._decoder.stalled(time.time() - self._patience)
+
+    def _pause(self) -> float | None:
+        """How long it may be silent until something is to be told of that."""
+        return self._patience / 2 if self._decoder.waits else None
 
     def _tell(self, milestone: Milestone) -> None:
         try:

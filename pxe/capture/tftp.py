@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
+from itertools import pairwise
+from math import inf
 from typing import Any
 
 from pxe.capture.packets import TFTP, UDP, Packet, printable
@@ -19,7 +21,7 @@ _BLOCKS = 1 << 16  # block numbers start again after so many
 
 @dataclass
 class _Transfer:
-    """`sent` and `acked` count blocks; `last` is the one that ends the file."""
+    """`sent` and `acked` count blocks, `acked` from 0, the options; `last` is the final block."""
 
     mac: bytes
     address: bytes
@@ -27,11 +29,10 @@ class _Transfer:
     at: float
     asked: int = 1
     answered: bool = False
-    agreed: bool = False
     blksize: int = 512
-    size: int | None = None
+    agreed: bool = False
     sent: int = 0
-    acked: int = 0
+    acked: int | None = None
     last: int | None = None
     again: int = 0
     trouble: list[str] = field(default_factory=list)
@@ -39,9 +40,13 @@ class _Transfer:
 
 
 class Transfers:
-    """All transfers under way; `watched` are the clients' ports, on either side of what belongs to them."""
+    """All transfers under way; `watched` are the clients' ports, on either side of what belongs to them.
 
-    def __init__(self) -> None:
+    `half`: only machines are heard, so that a transfer is followed until its first block has arrived.
+    """
+
+    def __init__(self, *, half: bool = False) -> None:
+        self._half = half
         self._open: dict[tuple[bytes, int], _Transfer] = {}
         self.watched: set[int] = set()
 
@@ -69,34 +74,34 @@ class Transfers:
             words = f"{_CODES.get(code, 'unreachable')}{mtu} (ICMP from {IPv4Address(packet.source)})"
             known.trouble += [] if words in known.trouble else [words]
 
-    def end(self) -> Iterator[Milestone]:
-        """What became of the transfers that are still open."""
-        for key in list(self._open):
+    def end(self, before: float = inf) -> Iterator[Milestone]:
+        """What became of transfers that are still open and of which nothing was heard since `before`."""
+        for key in [key for key, known in self._open.items() if known.at < before]:
             yield from self._close(key)
 
     def _requested(self, packet: Packet) -> Iterator[Milestone]:
         key = packet.source, packet.source_port
         name = printable(packet.payload[2:])
-        known = self._open.get(key)
-        if known and known.file == name and not known.answered:
-            known.asked, known.at = known.asked + 1, packet.at
-            return
+        asked = 1
         for other in [other for other in self._open if other[0] == packet.source]:
-            yield from self._close(other)  # firmware fetches one file after another
-        self._open[key] = _Transfer(packet.mac, packet.source, name, packet.at)
+            known = self._open[other]  # firmware fetches one file after another, often from another port
+            if known.file == name and not known.acked:
+                asked += self._forget(other).asked
+            else:
+                yield from self._close(other)
+        self._open[key] = _Transfer(
+            packet.mac, packet.source, name, packet.at, asked, blksize=_blksize(packet.payload[2:])
+        )
         self.watched.add(packet.source_port)
 
     def _from_server(self, known: _Transfer, packet: Packet, code: int) -> Iterator[Milestone]:
         known.answered, known.at = True, packet.at
         if code == _OPTIONS:
-            options = _options(packet.payload[2:])
-            known.again += known.agreed
-            known.agreed = True
-            known.blksize = options.get("blksize", known.blksize)
-            known.size = options.get("tsize", known.size)
+            known.agreed, known.blksize = True, _blksize(packet.payload[2:])
         elif code == _DATA:
+            known.blksize = known.blksize if known.agreed else 512
             block = _later(known.sent, packet)
-            known.again += block <= known.sent
+            known.again = known.again + 1 if block <= known.sent else 0
             known.sent = max(block, known.sent)
             if block == known.sent and packet.length - 4 < known.blksize:
                 known.last = block
@@ -108,13 +113,13 @@ class Transfers:
         known.at = packet.at
         key = packet.source, packet.source_port
         if code == _ACK:
-            block = _later(known.acked, packet)
-            known.again += block == known.acked > 0
-            known.acked = max(block, known.acked)
-            if known.last is not None and known.acked >= known.last:
+            known.acked = _later(known.acked or 0, packet)
+            if self._half and known.acked:
+                self._forget(key)
+            elif known.last is not None and known.acked >= known.last:
                 yield from self._close(key)
         elif code == _ERROR:
-            if known.acked == 0:  # PXE ROMs and UEFI break off when they know the size (RFC 2349)
+            if not known.acked:  # PXE ROMs and UEFI break off when they know the size (RFC 2349)
                 self._forget(key)
             else:
                 known.ended = f"the machine broke off after {known.acked} blocks: {_error(packet)}"
@@ -131,11 +136,10 @@ class Transfers:
 def _told(known: _Transfer) -> Milestone:
     name = known.file.rsplit("/", 1)[-1]
     data: dict[str, Any] = {"file": known.file}
-    data |= {"size": known.size} if known.size is not None else {}
     kind, words = "boot.tftp", f"sent {name} by TFTP"
-    if known.last is None or known.acked < known.last:
+    if known.last is None or (known.acked or 0) < known.last:
         reason = "; ".join([*known.trouble, known.ended or _stopped(known)])
-        data |= {"reason": reason, "blksize": known.blksize, "blocks": known.acked}
+        data |= {"reason": reason, "blksize": known.blksize, "blocks": known.acked or 0}
         kind, words = "boot.tftp-failed", f"{name} by TFTP: {reason}"
     at = datetime.fromtimestamp(known.at, UTC)
     return Milestone(kind, words, known.mac.hex(":"), str(IPv4Address(known.address)), at=at, data=data)
@@ -143,16 +147,14 @@ def _told(known: _Transfer) -> Milestone:
 
 def _stopped(known: _Transfer) -> str:
     """Where a transfer stands that nobody ended."""
-    if not known.answered:
-        return f"no answer to {known.asked} request{'s' if known.asked > 1 else ''}"
-    if known.sent > known.acked:
-        return (
-            f"block {known.acked + 1} of {known.blksize} bytes was sent and never acknowledged "
-            f"({known.again} repetitions)"
-        )
-    if known.sent:
-        return f"block {known.sent} of {known.blksize} bytes was acknowledged, and no other one came"
-    return f"blocks of {known.blksize} bytes were agreed on, and none came"
+    block, size = (known.acked or 0) + 1, known.blksize
+    if known.acked is None and not known.answered:
+        return f"no answer to {known.asked} request{'s' if known.asked > 1 else ''} arrives"
+    if known.sent >= block:
+        return f"block {block} of {size} bytes was sent {known.again + 1} times and never acknowledged"
+    if known.acked:
+        return f"block {known.acked} of {size} bytes was acknowledged, and no other one came"
+    return f"blocks of {size} bytes were agreed on, and none arrives"
 
 
 def _later(count: int, packet: Packet) -> int:
@@ -161,11 +163,13 @@ def _later(count: int, packet: Packet) -> int:
     return count + ahead if ahead < _BLOCKS // 2 else count
 
 
-def _options(field: bytes) -> dict[str, int]:
-    """Names and numbers of an acknowledgement of options (RFC 2347)."""
-    words = field.split(b"\0")
-    pairs = zip(words[::2], words[1::2], strict=False)
-    return {name.decode(errors="replace").lower(): int(value) for name, value in pairs if value.isdigit()}
+def _blksize(field: bytes) -> int:
+    """What is asked for, or agreed on (RFC 2348), among names and numbers in turn; 512 where nothing is."""
+    words = field.lower().split(b"\0")
+    for name, value in pairwise(words):
+        if name == b"blksize" and value.isdigit():
+            return int(value)
+    return 512
 
 
 def _error(packet: Packet) -> str:

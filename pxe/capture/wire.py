@@ -1,6 +1,6 @@
-"""A packet socket for DHCP on one interface: what else comes by, images above all, costs a few compares.
+"""A packet socket for DHCP and the beginnings of TFTP on one interface; it is not promiscuous.
 
-It is not promiscuous: what machines ask is broadcast.
+What else comes by, images above all, costs the kernel a few compares.
 """
 
 from __future__ import annotations
@@ -18,12 +18,18 @@ _TAGGED = 1 << 4  # TP_STATUS_VLAN_VALID
 _LONGEST = 65536
 
 # fmt: off
-# tcpdump -y EN10MB -dd 'F or (vlan and F)', where F is
-# (ip and udp and (dst port 67 or 68 or 4011)) or (ip6 and udp dst port 547)
+# tcpdump -y EN10MB -dd 'DHCP or TFTP or (vlan and (DHCP))', where DHCP is
+#   (ip and udp and (dst port 67 or 68 or 4011)) or (ip6 and udp dst port 547)
+# and TFTP: requests, the acknowledgements of the first blocks, from whatever port, and errors
+#   (ip and udp and (dst port 69 or (udp[8:2] = 4 and udp[4:2] = 12 and udp[10:2] <= 8)
+#                                or (udp[8:2] = 5 and udp[4:2] < 256)))
 _FILTER = (
-    (0x28, 0, 0, 0xc), (0x15, 0, 7, 0x800), (0x30, 0, 0, 0x17), (0x15, 0, 30, 0x11),
-    (0x28, 0, 0, 0x14), (0x45, 28, 0, 0x1fff), (0xb1, 0, 0, 0xe), (0x48, 0, 0, 0x10),
-    (0x15, 24, 17, 0x43), (0x15, 0, 4, 0x86dd), (0x30, 0, 0, 0x14), (0x15, 0, 22, 0x11),
+    (0x28, 0, 0, 0xc), (0x15, 0, 19, 0x800), (0x30, 0, 0, 0x17), (0x15, 0, 42, 0x11),
+    (0x28, 0, 0, 0x14), (0x45, 40, 0, 0x1fff), (0xb1, 0, 0, 0xe), (0x48, 0, 0, 0x10),
+    (0x15, 36, 0, 0x43), (0x15, 35, 0, 0x44), (0x15, 34, 0, 0xfab), (0x15, 33, 0, 0x45),
+    (0x48, 0, 0, 0x16), (0x15, 0, 4, 0x4), (0x48, 0, 0, 0x12), (0x15, 0, 30, 0xc),
+    (0x48, 0, 0, 0x18), (0x25, 28, 27, 0x8), (0x15, 0, 27, 0x5), (0x48, 0, 0, 0x12),
+    (0x35, 25, 24, 0x100), (0x15, 0, 4, 0x86dd), (0x30, 0, 0, 0x14), (0x15, 0, 22, 0x11),
     (0x28, 0, 0, 0x38), (0x15, 19, 20, 0x223), (0x15, 2, 0, 0x8100), (0x15, 1, 0, 0x88a8),
     (0x15, 0, 17, 0x9100), (0x28, 0, 0, 0x10), (0x15, 0, 9, 0x800), (0x30, 0, 0, 0x1b),
     (0x15, 0, 13, 0x11), (0x28, 0, 0, 0x18), (0x45, 11, 0, 0x1fff), (0xb1, 0, 0, 0x12),

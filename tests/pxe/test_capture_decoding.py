@@ -163,7 +163,7 @@ def test_a_request_for_the_size_alone_is_none() -> None:
 @pytest.mark.parametrize(
     ("frames", "reason"),
     [
-        pytest.param([rrq("a.efi")] * 4, "no answer to 4 requests", id="nobody answers"),
+        pytest.param([rrq("a.efi")] * 4, "no answer to 4 requests arrives", id="nobody answers"),
         pytest.param(
             [rrq("a.efi"), error(1, "File not found")],
             "the server says: error 1 File not found",
@@ -171,7 +171,7 @@ def test_a_request_for_the_size_alone_is_none() -> None:
         ),
         pytest.param(
             [*transfer(9)[:5], data(2, 1468), data(2, 1468), data(2, 1468)],
-            "block 2 of 1468 bytes was sent and never acknowledged (2 repetitions)",
+            "block 2 of 1468 bytes was sent 3 times and never acknowledged",
             id="data do not arrive",
         ),
         pytest.param(
@@ -181,7 +181,7 @@ def test_a_request_for_the_size_alone_is_none() -> None:
         ),
         pytest.param(
             [*transfer(9)[:3], ack(0)],
-            "blocks of 1468 bytes were agreed on, and none came",
+            "blocks of 1468 bytes were agreed on, and none arrives",
             id="no data at all",
         ),
         pytest.param(
@@ -197,12 +197,12 @@ def test_a_request_for_the_size_alone_is_none() -> None:
                 unreachable(4, data(1, 1468), 1280),
             ],
             "fragmentation needed, MTU 1280 (ICMP from 192.0.2.77); "
-            "block 1 of 1468 bytes was sent and never acknowledged (0 repetitions)",
+            "block 1 of 1468 bytes was sent 1 times and never acknowledged",
             id="too large for a tunnel",
         ),
         pytest.param(
             [rrq("a.efi"), unreachable(13, rrq("a.efi"))],
-            "forbidden (ICMP from 192.0.2.77); no answer to 1 request",
+            "forbidden (ICMP from 192.0.2.77); no answer to 1 request arrives",
             id="forbidden by a firewall",
         ),
     ],
@@ -214,8 +214,35 @@ def test_a_file_that_does_not_arrive_tells_where_it_stopped(frames: list[bytes],
     assert found.message.endswith(reason)
 
 
+def test_a_machine_that_is_heard_alone() -> None:
+    """As a seed hears it, whose own frames are not listened to."""
+    decoder = Decoder(half=True)
+
+    def hear(*frames: bytes) -> list[str]:
+        assert [m for one in frames for m in decoder.take(one, 5)] == []
+        assert decoder.stalled(5) == []
+        return [m.data["reason"] for m in decoder.stalled(6)]
+
+    assert hear(rrq("a.efi"), rrq("a.efi", 2001)) == ["no answer to 2 requests arrives"]
+    assert hear(rrq("a.efi", blksize=1468), ack(0)) == [
+        "blocks of 1468 bytes were agreed on, and none arrives"
+    ]
+    assert hear(rrq("a.efi", blksize=1468), ack(0), ack(1)) == []
+    assert hear(rrq("a.efi"), ack(0), error(8, "size known", by_machine=True)) == []
+    assert not decoder.waits
+
+
+def test_firmware_that_asks_for_the_size_and_says_no_more() -> None:
+    assert only(rrq("boot/snponly.efi", 1999, tsize=0), oack(1999, tsize=9), *transfer(2)).kind == "boot.tftp"
+
+
+def test_a_server_that_knows_no_options_sends_512_bytes() -> None:
+    frames = [rrq("a.efi", blksize=1468), data(1, 512), ack(1), data(2, 9), ack(2)]
+    assert only(*frames).kind == "boot.tftp"
+
+
 def test_the_next_request_ends_a_transfer_that_stalled() -> None:
-    stalled, done = decode(*transfer(9)[:4], *transfer(2, port=2001))
+    stalled, done = decode(*transfer(9)[:5], *transfer(2, port=2001))
     assert (stalled.kind, done.kind) == ("boot.tftp-failed", "boot.tftp")
 
 
