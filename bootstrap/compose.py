@@ -17,6 +17,7 @@ from hwdrivers.connect import connect
 from hwdrivers.credentials import Secret
 from hwdrivers.governor import Governor, unpaced
 from hwdrivers.sweep import Sweep
+from pxe.dnsmasq import DHCPMode
 from seed.agent import AgentClient
 from seed.api import machines, operators
 from seed.api.context import Context
@@ -27,11 +28,13 @@ from seed.captures import Captures
 from seed.conductor import Conductor
 from seed.consoles import Consoles
 from seed.declarations import Declarations
+from seed.ejecting import Ejecting
 from seed.errors import StoreFailed
 from seed.images import Images
 from seed.instances import Instances
 from seed.learnt import Learnt
 from seed.lifecycle import ironic_39
+from seed.media import BootMedia
 from seed.model import Agent
 from seed.plans.apply import Apply
 from seed.plans.rollouts import Rollouts
@@ -80,6 +83,7 @@ class Seed:
     reservations: Reservations
     power_sync: PowerSync
     captures: Captures
+    ejecting: Ejecting
     operators: FastAPI
     machines: FastAPI
 
@@ -120,8 +124,13 @@ def compose(
     governor = _governor(learnt, bmc)
     bmcs = BMCs(store, governor.connect)
     reservations = Reservations(store, config.dnsmasq_dir / "dnsmasq.hosts", reload_dhcp)
+    boot = Boot(store, images, base_url, config.ramdisk.kernel_arguments)
+    media = BootMedia(store, images, boot.told, config.media_dir, config.provisioning.media_base_url)
+    dhcp = config.provisioning.dhcp is not DHCPMode.NONE
+    boot_ramdisk = BootRamdisk(bmcs, ramdisk, images, reservations.refresh, media, dhcp=dhcp)
     steps = (
-        *_steps(store, bmcs, ramdisk, images, instances, reservations, keep_ramdisk=config.fast_track),
+        boot_ramdisk,
+        *_steps(store, bmcs, ramdisk, images, instances, keep_ramdisk=config.fast_track),
         *_bmc_steps(bmcs, ramdisk),
         *_agent_steps(config, store, ramdisk, AgentCommand(bmcs, ramdisk)),
     )
@@ -139,6 +148,8 @@ def compose(
     consoles, captured = Consoles(bmcs), CaptureFiles(config.consoles_dir)
     captures = Captures(store, consoles, captured, name=config.name)
     conductor.follow(captures.wake)
+    ejecting = Ejecting(bmcs, media)
+    conductor.follow(ejecting.wake)
     declarations = Declarations(store)
     context = Context(
         name=socket.gethostname(),
@@ -158,7 +169,6 @@ def compose(
     power_sync = PowerSync(
         store, lifecycle, governor, conductor.wake, name=config.name, **config.power_sync.model_dump()
     )
-    boot = Boot(store, images, base_url, config.ramdisk.kernel_arguments)
     return Seed(
         store,
         governor,
@@ -167,8 +177,9 @@ def compose(
         reservations,
         power_sync,
         captures,
+        ejecting,
         operators.create(context),
-        machines.create(store, boot, images, ramdisk, instances, base_url, conductor.wake),
+        machines.create(store, boot, media, images, ramdisk, instances, base_url, conductor.wake),
     )
 
 
@@ -184,14 +195,12 @@ def _steps(
     ramdisk: Ramdisk,
     images: Images,
     instances: Instances,
-    reservations: Reservations,
     *,
     keep_ramdisk: bool,
 ) -> tuple[Step, ...]:
     agent = AgentCommand(bmcs, ramdisk)
     return (
         VerifyCredentials(bmcs),
-        BootRamdisk(bmcs, ramdisk, images, reservations.refresh),
         RecordInventory(ramdisk),
         LeaveRamdisk(bmcs, ramdisk, keep=keep_ramdisk),
         CheckImage(images),

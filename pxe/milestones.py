@@ -70,7 +70,9 @@ KINDS: dict[str, Hop | None] = {
     "boot.http-failed": None,  # data: server, reason; file where a request was made
     "boot.script": Hop.SCRIPT,
     "boot.script-refused": None,  # data: why
-    "boot.media": Hop.LOADER,  # the ISO image is inserted
+    "boot.media": None,  # the BMC took the ISO image; data: drive
+    "boot.media-fetched": Hop.LOADER,  # the BMC reads it; data: by (its address)
+    "boot.media-stays": None,  # the BMC would not eject it; data: why is in the message
     "boot.kernel": Hop.KERNEL,
     "boot.initramfs": Hop.RAMDISK,
     # A telling line of the serial console; data: sign (pxe/console_signs.py), line

@@ -6,8 +6,11 @@ from pxe.images import Ramdisk
 from pxe.ipxe import BootDisk, BootRamdisk, BootSpec, machine_script
 from seed.images import Images
 from seed.lifecycle import DECOMMISSIONED
+from seed.media import Told
 from seed.model import NextBoot, Node
+from seed.ramdisk_network import network_of
 from seed.store import Store
+from seed.store.errors import NotFound
 
 
 class Boot:
@@ -47,6 +50,13 @@ class Boot:
                 *self._kernel_arguments,
             ),
         )
+
+    def told(self, node: Node) -> Told:
+        """What an ISO tells the node's machine; raises NotFound where it is not to boot the ramdisk."""
+        spec = self.spec_for(node, node.boot_mac or "")
+        if not isinstance(spec, BootRamdisk):
+            raise NotFound(f"node '{node.name}' is not to boot the ramdisk")
+        return Told(spec.arguments, network_of(node))
 
     def ramdisk(self, node_uuid: str, part: str) -> Ramdisk:
         """The files behind the script's URLs; `part` is only told to the journal. Raises NotFound."""

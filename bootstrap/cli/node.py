@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +28,7 @@ from bootstrap.cli import (
 from bootstrap.cli.console import Format, Output, client, out, show, show_json, text
 from bootstrap.cli.node_choice import natural
 from bootstrap.ssh import SSH
+from seed.model import BootInterface
 
 app = typer.Typer(help="Nodes and the verbs of their lifecycle.", no_args_is_help=True)
 
@@ -103,17 +105,47 @@ def set_node(
             help="Where a console server has its serial port: tcp://HOST:PORT or telnet://HOST:PORT.",
         ),
     ] = None,
+    boot_interface: Annotated[
+        BootInterface | None,
+        typer.Option(
+            help="Whether it boots the ramdisk over the network, or from an ISO in its BMC's drive."
+        ),
+    ] = None,
+    ramdisk_network: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|none",
+            help="What the ramdisk configures its network by instead of DHCP: OpenStack's network_data.json "
+            "(NICs by MAC, bonds, VLANs, static addresses).",
+        ),
+    ] = None,
 ) -> None:
     """Change what was typed in by hand.
 
-    Example: `undercloud node set node-1 --console telnet://acs1.rack7:7001` (`--console none` forgets it)
+    Examples: `undercloud node set node-1 --console telnet://acs1.rack7:7001` (`--console none` forgets it)
+
+    `undercloud node set node-2 --boot-interface virtual-media --ramdisk-network node-2.json`
     """
     body = {"name": name, "credentials": credentials, "macs": mac, "console": console}
+    body["boot_interface"] = boot_interface
     given: dict[str, Any] = {key: value for key, value in body.items() if value is not None}
     if console == NOTHING:
         given["console"] = None
+    if ramdisk_network is not None:
+        given["ramdisk_network"] = _network_data(ramdisk_network)
     changed = client(ctx).call("PATCH", f"/nodes/{node}", given)
     out.print(f"Node '{changed['name']}' is changed.")
+
+
+def _network_data(file: str) -> Any:
+    if file == NOTHING:
+        return None
+    try:
+        return json.loads(Path(file).read_text())
+    except OSError as error:
+        raise typer.BadParameter(f"{file}: {error.strerror}") from None
+    except ValueError as error:
+        raise typer.BadParameter(f"{file} is no JSON: {error}") from None
 
 
 @app.command()

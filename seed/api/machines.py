@@ -20,10 +20,12 @@ from hwdrivers.credentials import Secret
 from pxe.images import ImageError
 from pxe.ipxe import entry_script
 from seed.api.bodies import refuse_body
+from seed.api.media import routes as media_routes
 from seed.boot import Boot
 from seed.errors import StoreFailed
 from seed.images import Images
 from seed.instances import Instances
+from seed.media import BootMedia
 from seed.model import Node
 from seed.ramdisk import HEARTBEAT_TIMEOUT, LookupRefused, Ramdisk
 from seed.store import Store
@@ -46,6 +48,7 @@ class Heartbeat(BaseModel):
 def create(
     store: Store,
     boot: Boot,
+    media: BootMedia,
     images: Images,
     ramdisk: Ramdisk,
     instances: Instances,
@@ -57,6 +60,7 @@ def create(
     app.add_exception_handler(RequestValidationError, refuse_body)
     app.add_exception_handler(StoreFailed, _ask_again)
     _boot_routes(app, boot, images, base_url)
+    media_routes(app, media)
     _agent_routes(app, store, ramdisk, wake)
     _host_routes(app, store, instances, wake)
     return app

@@ -11,10 +11,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from hwdrivers.address import BMCAddress
 from hwdrivers.console_server import ConsoleServer
+from hwdrivers.interfaces import Interface
 from profiles.addresses import HostName, Mac
+from pxe import network_data
 from seed.api.context import Context, Who, node_view, run_view, summary_view
 from seed.declarations import new_node
 from seed.lifecycle import DECOMMISSIONED
+from seed.model import BootInterface, Node
 from seed.steps.record_evidence import EVIDENCE
 from seed.store.errors import Conflict
 
@@ -35,6 +38,9 @@ def _console(text: str) -> str:
     return str(ConsoleServer.parse(text))
 
 
+NetworkData = Annotated[dict[str, Any], AfterValidator(network_data.check)]
+
+
 class NodeChange(BaseModel):
     """What can be changed by hand: what is given, and nothing else; null forgets (RFC 7396)."""
 
@@ -43,6 +49,8 @@ class NodeChange(BaseModel):
     credentials: str = ""
     macs: tuple[Mac, ...] = ()
     console: Annotated[str, AfterValidator(_console)] | None = None
+    boot_interface: BootInterface = BootInterface.PXE
+    ramdisk_network: NetworkData | None = None
 
 
 class HandedOver(BaseModel):
@@ -114,6 +122,8 @@ def _changing(router: APIRouter, context: Context) -> None:
             node = tx.nodes.get(key)
             if "credentials" in facts:
                 tx.credentials.get(facts["credentials"])
+            if facts.get("boot_interface") is BootInterface.VIRTUAL_MEDIA:
+                _check_media(node)
             tx.nodes.update(node.uuid, **facts)
             tx.events.add("node.changed", f"changed by {who}: {', '.join(facts)}", node=node.uuid, who=who)
         context.announce()
@@ -131,6 +141,17 @@ def _changing(router: APIRouter, context: Context) -> None:
             tx.secrets.drop(node.uuid)
             tx.events.add("node.removed", f"'{node.name}' removed by {who}", node=node.uuid, who=who)
         context.announce()
+
+
+def _check_media(node: Node) -> None:
+    """Raises Conflict where it is known already that the BMC has no virtual media."""
+    told = (node.abilities or {}).get(Interface.MEDIA.value)
+    if told and not told["supported"]:
+        why = told["detail"] or "it has none"
+        raise Conflict(
+            f"the BMC of '{node.name}' ({node.bmc}) cannot insert a boot ISO: {why}; use its redfish:// "
+            "address where it has one, or leave its boot interface at pxe"
+        )
 
 
 def _acting(router: APIRouter, context: Context) -> None:

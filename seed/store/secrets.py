@@ -40,6 +40,11 @@ class Secrets:
             raise NotFound(f"no secret '{name}' of {scope} is stored")
         return secret
 
+    def scopes(self, name: str) -> list[str]:
+        """Who has a secret of this name."""
+        rows = sa.select(tables.secret.c.scope).where(tables.secret.c.name == name)
+        return list(self._connection.execute(rows).scalars())
+
     def drop(self, scope: str, name: str | None = None) -> None:
         """Forget one secret, or all of a scope."""
         statement = sa.delete(tables.secret).where(tables.secret.c.scope == scope)

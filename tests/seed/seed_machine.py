@@ -6,6 +6,7 @@ import base64
 import gzip
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from seed_face import Face
 
@@ -34,6 +35,7 @@ class Machine:
         boot_mode: BootMode = BootMode.BIOS,
         macs_by_bmc: bool = True,
         bmc: type[FakeBMC] = FakeBMC,
+        protocol: str = "ipmi",
         ca: str = "",
     ) -> None:
         self.name = f"node-{number}"
@@ -41,7 +43,7 @@ class Machine:
         self.mac = f"52:54:00:00:00:{number:02x}"
         self.serial = f"SERIAL-{number}"
         self.bmc = bmc(
-            f"ipmi://192.0.2.{number}",
+            f"{protocol}://192.0.2.{number}",
             credentials=Credentials("admin", Secret(PASSWORD)),
             identity=Identity(vendor="Acme", model="R1", serial=self.serial),
             macs=[self.mac] if macs_by_bmc else [],
@@ -54,6 +56,7 @@ class Machine:
         self.is_mute = False  # the operating system does not call home
         self.reports = report(self.serial, [self.mac], disks, boot_mode)
         self.boots: list[str] = []  # what it booted from, each time
+        self.cds: list[bytes] = []  # what it read of virtual media
         self._deeds = 0
         self._running = False
 
@@ -88,6 +91,9 @@ class Machine:
 
     def boot(self, seed: Face) -> None:
         """From what firmware was told to boot from."""
+        if self.bmc.boots_from is BootDevice.CDROM:
+            self._boot_cd(seed)
+            return
         script = "" if self.bmc.boots_from is BootDevice.DISK else self.script(seed)
         if "ipa-api-url" in script:
             self.boots.append("ramdisk")
@@ -95,6 +101,16 @@ class Machine:
         else:
             self.boots.append("disk")
             self._boot_disk(seed)
+
+    def _boot_cd(self, seed: Face) -> None:
+        """Its BMC reads what is inserted, piece by piece, with GRUB's configuration first."""
+        assert self.bmc.media is not None
+        image = next(slot.image for slot in self.bmc.media.drives if slot.image)
+        told = seed.get(urlsplit(image).path, headers={"Range": "bytes=0-"}).content
+        self.cds.append(told)
+        if b"ipa-api-url=" in told:
+            self.boots.append("cd")
+            self._boot_ramdisk(seed)
 
     def script(self, seed: Face) -> str:
         return seed.get("/boot/script", params={"mac": self.mac}).text

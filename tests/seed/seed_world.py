@@ -39,6 +39,7 @@ from seed.declarations import Declarations, new_node
 from seed.images import Images
 from seed.instances import Instances
 from seed.lifecycle import ironic_39
+from seed.media import BootMedia
 from seed.model import Agent, Event, Instance, Node, Run
 from seed.plans.apply import Apply
 from seed.plans.rollouts import Rollouts
@@ -174,6 +175,8 @@ class World:
         self.clock = MovedClock()
         self.machines = machines
         self.fast_track = fast_track
+        self.dhcp = True
+        self.media_dir = folder / "media"
         self.limits: dict[str, int] = {}
         self.images_dir = folder / "images"
         self.key = Fernet(KEY)
@@ -231,12 +234,18 @@ class World:
     @cached_property
     def machines_app(self) -> FastAPI:
         """What it writes cannot blow the conductor's fuse."""
-        boot = Boot(self.store, self.images, BASE_URL, ("console=ttyS0",))
+        boot, media = self._boot(self.store), self.media(self.store)
         ramdisk = Ramdisk(self.store, clock=self.clock)
         instances = Instances(self.store, self.images, BASE_URL)
         return machines_api.create(
-            self.store, boot, self.images, ramdisk, instances, BASE_URL, lambda: self.conductor.wake()
+            self.store, boot, media, self.images, ramdisk, instances, BASE_URL, lambda: self.conductor.wake()
         )
+
+    def _boot(self, store: Store) -> Boot:
+        return Boot(store, self.images, BASE_URL, ("console=ttyS0",))
+
+    def media(self, store: Store) -> BootMedia:
+        return BootMedia(store, self.images, self._boot(store).told, self.media_dir, BASE_URL)
 
     @cached_property
     def faces(self) -> dict[str, Face]:
@@ -272,7 +281,9 @@ class World:
         agent = AgentCommand(bmcs, ramdisk, clock=self.clock)
         return (
             VerifyCredentials(bmcs),
-            BootRamdisk(bmcs, ramdisk, self.images, self.reservations.refresh),
+            BootRamdisk(
+                bmcs, ramdisk, self.images, self.reservations.refresh, self.media(store), dhcp=self.dhcp
+            ),
             RecordInventory(ramdisk),
             LeaveRamdisk(bmcs, ramdisk, keep=self.fast_track),
             CheckImage(self.images),
