@@ -122,7 +122,13 @@ SIGNS: tuple[Sign, ...] = (
     _ipxe("ipxe-no-name", "3e"),
     # Operation cancelled (0b) is what leaving for the disk looks like.
     _sign("ipxe-failed", r"ipxe\.org/(?:err/)?(?!0b)[0-9a-f]{8}\b"),
-    # The agent and what starts it. Python's words for OpenSSL's and the kernel's errors.
+    # Our ramdisk's own init and start of the agent (pxe/build/ramdisk_files) say what they miss.
+    _sign("no-nic-driver", r"^ramdisk: no driver for the network card"),
+    _sign("no-disk-driver", r"^ramdisk: no driver for the storage controller"),
+    _sign("no-route", r"^ramdisk: no route to"),
+    _sign("initramfs-damaged", r"^ramdisk: .*(?:cannot be mounted|cannot load)"),
+    _sign("agent-failed", r"^ramdisk: the agent ended with"),
+    # The agent. Python's words for OpenSSL's and the kernel's errors.
     _sign(
         "clock",
         r"certificate is not yet valid|certificate has expired",

@@ -77,7 +77,7 @@ KINDS: dict[str, Hop | None] = {
     "boot.initramfs": Hop.RAMDISK,
     # A telling line of the serial console; data: sign (pxe/console_signs.py), line
     "boot.console": None,
-    "agent.report": Hop.REPORT,
+    "agent.report": Hop.REPORT,  # data: disks (how many)
     "agent.lookup": Hop.LOOKUP,
     "agent.refused": None,
     "agent.heartbeat": Hop.HEARTBEAT,

@@ -54,7 +54,8 @@ class Ramdisk:
             if agent.address != address:
                 raise LookupRefused(f"{agent.address} reported for node '{node.name}' in this boot already")
             tx.nodes.put_agent(replace(agent, report=inventory))
-            tx.events.add("agent.report", f"the agent at {address} reported its hardware", node=node.uuid)
+            told, disks = f"the agent at {address} reported its hardware", len(inventory.disks)
+            tx.events.add("agent.report", told, node=node.uuid, disks=disks)
             tx.runs.wake(node.uuid)
 
     def lookup(self, node: Node, address: str) -> Secret:

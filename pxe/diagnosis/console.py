@@ -5,8 +5,9 @@ The names of the signs are those of pxe/console_signs.py.
 
 from __future__ import annotations
 
+from pxe.diagnosis.attempt import Attempt
 from pxe.diagnosis.diagnosis import Cause
-from pxe.diagnosis.rule import Rule, signs
+from pxe.diagnosis.rule import Match, Rule, found, signs
 from pxe.milestones import Hop
 
 _FIRMWARE = (Hop.DISCOVER, Hop.OFFER, Hop.LEASE, Hop.LOADER)
@@ -22,7 +23,31 @@ _HTTP = Cause(
     "from another machine in this network: `curl http://{seed}:8080/boot.ipxe` (the port is "
     "`provisioning: http_port`); open it on the seed",
 )
+_OTHER_RAMDISK = (
+    "`undercloud image build-ramdisk --kernel generic --with-firmware`, and name it as `ramdisk: image` in "
+    "undercloud.yaml"
+)
 _IMAGES = Cause("a file is missing on the seed", "`undercloud image list`; the seed's log names it")
+
+
+def _ramdisk_says(attempt: Attempt, sign: str) -> Match | None:
+    """Said once, as soon as its devices were looked for: it holds for all of this boot."""
+    return found([m for m in attempt.after("boot.initramfs") if m.data.get("sign") == sign])
+
+
+def _nic_without_driver(attempt: Attempt) -> Match | None:
+    """A card without a driver is no matter where another one asks for an address."""
+    later = attempt.after("boot.initramfs")
+    asks = any(m.kind in ("boot.dhcpdiscover", "boot.dhcprequest", "boot.dhcpack") for m in later)
+    return None if asks else _ramdisk_says(attempt, "no-nic-driver")
+
+
+def _disks_without_driver(attempt: Attempt) -> Match | None:
+    """A controller without a driver is no matter where another one has disks."""
+    without = any(m.data.get("disks") == 0 for m in attempt.of("agent.report"))
+    without = without or _ramdisk_says(attempt, "agent-no-disk") is not None
+    return _ramdisk_says(attempt, "no-disk-driver") if without else None
+
 
 RULES = (
     Rule(
@@ -228,6 +253,25 @@ RULES = (
             Cause("what its error number says", "open the URL that it prints (https://ipxe.org/err/...)"),
             _HTTP,
         ),
+    ),
+    Rule(
+        "ramdisk.no-nic-driver",
+        (Hop.REPORT,),
+        _nic_without_driver,
+        "the ramdisk of {node} has no driver for its NIC: {line}",
+        (
+            Cause("a cloud kernel has drivers of virtio, ENA, gVNIC and mlx5 alone", _OTHER_RAMDISK),
+            Cause("the card wants firmware that the ramdisk lacks", _OTHER_RAMDISK),
+        ),
+        certain=True,
+    ),
+    Rule(
+        "ramdisk.no-disk-driver",
+        (Hop.LOOKUP, Hop.HEARTBEAT, Hop.IMAGE),
+        _disks_without_driver,
+        "the ramdisk of {node} sees no disk, and has no driver for their controller: {line}",
+        (Cause("a cloud kernel has drivers of virtio and NVMe alone", _OTHER_RAMDISK),),
+        certain=True,
     ),
     Rule(
         "agent.clock",

@@ -75,6 +75,9 @@ def test_recorded_consoles_whatever_the_pieces(console: str, seen: list[str]) ->
         ("urllib3 ... [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed", "tls"),
         ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate is not yet valid", "clock"),
         ("requests ... [Errno 113] No route to host", "no-route"),
+        ("ramdisk: no driver for the network card 0x8086 0x100e at 0000:00:03.0", "no-nic-driver"),
+        ("ramdisk: no driver for the storage controller 0x8086 0x2922 at 0000:00:1f.2", "no-disk-driver"),
+        ("ramdisk: no route to 192.0.2.1 in 60 s", "no-route"),
     ],
 )  # fmt: skip
 def test_lines_of_many_makers(line: str, sign: str) -> None:
@@ -91,6 +94,7 @@ def test_lines_of_many_makers(line: str, sign: str) -> None:
         "systemd-fsck: clean, 3/65 files",
         "Booting from Hard Disk...",
         "Welcome to GRUB!",
+        "ramdisk: network up: 192.0.2.50 on the way to 192.0.2.1",
     ],
 )
 def test_what_tells_nothing(line: str) -> None:

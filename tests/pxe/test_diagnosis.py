@@ -233,6 +233,13 @@ fault(
     "media list node-1",
 )
 fault(
+    "loader.media-not-fetched",
+    Hop.LOADER,
+    "does not fetch it",
+    attempt(("boot.media", {"drive": "Cd"}), ON, boot_interface="virtual-media", dhcp="none"),
+    "no way to the seed",
+)
+fault(
     "loader.refused-by-secure-boot",
     Hop.SCRIPT,
     "did not start it",
@@ -341,6 +348,29 @@ fault(
         ("boot.foreign-dhcp", {**FOREIGN[1], "answer": "ack"}),
     ),
     "nobody meant",
+)
+fault(
+    "ramdisk.no-nic-driver",
+    Hop.REPORT,
+    "no driver for its NIC: ramdisk: no driver for the network card 0x8086 0x100e",
+    attempt(
+        *up_to("boot.initramfs"),
+        sign("no-nic-driver", "ramdisk: no driver for the network card 0x8086 0x100e"),
+        later=1,
+    ),
+    "virtio",
+)
+fault(
+    "ramdisk.no-disk-driver",
+    Hop.LOOKUP,
+    "ramdisk: no driver for the storage controller",
+    attempt(
+        *up_to("boot.initramfs"),
+        sign("no-disk-driver", "ramdisk: no driver for the storage controller 0x8086 0x2922"),
+        ("agent.report", {"disks": 0}),
+        later=1,
+    ),
+    "virtio",
 )
 fault("agent.no-lookup", Hop.LOOKUP, "does not look itself up", attempt(*up_to("agent.report")), "no way")
 fault("agent.no-heartbeat", Hop.HEARTBEAT, "not ready", attempt(*up_to("agent.lookup")), "disks")
