@@ -18,6 +18,7 @@ AWAITED: dict[Way, dict[str, Hop]] = {
 BOOTING = {step: way for way, steps in AWAITED.items() for step in steps}
 
 _ON = ("power.on", "power.disk")
+_MEDIA = ("boot.media", "boot.media-fetched")  # before it is switched on, and some BMCs fetch at once
 _PUT_ON = ("was switched on", "power-cycling", "resetting")  # outside of a verb that boots
 _PUT_OFF = ("was switched off", "switching off", "asking the operating system")
 _TOLD = ("power.drift", "destructive")
@@ -58,7 +59,8 @@ class Boot:
         step = step_of(event)
         if step in BOOTING:
             self.steps.append(step)
-        if event.run and event.kind.startswith(("step.", "power.")) and event.run not in self.runs:
+        ours = event.kind.startswith(("step.", "power.", "boot.media"))
+        if event.run and ours and event.run not in self.runs:
             self.runs.append(event.run)
 
 
@@ -106,7 +108,7 @@ def _ends(event: Event) -> bool:
 
 
 def _starts(event: Event, last: Boot | None) -> bool:
-    if event.kind in _ON:
+    if event.kind in (*_ON, "boot.media"):
         return last is None or not _not_on_yet(last, event)
     if event.kind in _TOLD:
         return event.message.startswith(_PUT_ON)
@@ -121,7 +123,7 @@ def _starts(event: Event, last: Boot | None) -> bool:
 def _not_on_yet(last: Boot, event: Event) -> bool:
     """So far there were only refusals, or the same power-on told in other words."""
     kinds = {seen.kind for seen in last.events}
-    return event.run in last.runs and kinds <= {"step.retry", "step.failed", *_ON}
+    return event.run in last.runs and kinds <= {"step.retry", "step.failed", *_ON, *_MEDIA}
 
 
 def _of_another(event: Event, way: Way, last: Boot) -> bool:

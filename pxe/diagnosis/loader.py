@@ -27,7 +27,13 @@ def _tftp_failed(attempt: Attempt) -> Match | None:
 
 
 def _media(attempt: Attempt) -> Match | None:
-    return always(attempt) if attempt.boot_interface == "virtual-media" else None
+    if attempt.boot_interface != "virtual-media" or attempt.of("boot.media"):
+        return None
+    return always(attempt)
+
+
+def _media_not_fetched(attempt: Attempt) -> Match | None:
+    return found(attempt.of("boot.media"), "no request for it came from any BMC since then")
 
 
 def _http_firmware(attempt: Attempt) -> Match | None:
@@ -85,6 +91,27 @@ _FIREWALL_HTTP = Cause(
 )
 
 RULES = (
+    Rule(
+        "loader.media-not-fetched",
+        (Hop.LOADER,),
+        _media_not_fetched,
+        "the BMC of {node} was given a boot ISO, and does not fetch it",
+        (
+            Cause(
+                "the BMC has no way to the seed's HTTP address: BMCs fetch images themselves",
+                "route between the BMC network and {seed}, open its HTTP port, or set "
+                "`provisioning: media_url` to where BMCs reach the seed",
+            ),
+            Cause(
+                "the machine does not look into the virtual drive: many BMCs fetch only what is read",
+                "`undercloud node console {node}`; virtual media may be switched off in the firmware's setup",
+            ),
+            Cause(
+                "the BMC takes https alone, or wants to know its certificate",
+                "a proxy with a certificate that the BMC trusts, and `provisioning: media_url: https://...`",
+            ),
+        ),
+    ),
     Rule(
         "loader.no-media",
         (Hop.LOADER,),

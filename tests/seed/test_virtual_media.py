@@ -20,6 +20,7 @@ from hwdrivers.fake import Fault
 from hwdrivers.interfaces import MediaSlot
 from pxe.media.own_part import NETWORK_DATA
 from seed.bmcs import BMCs
+from seed.boot_attempts import split
 from seed.ejecting import Ejecting
 from seed.model import BootInterface, Node, RunState
 
@@ -89,6 +90,15 @@ def test_a_machine_boots_from_its_iso_which_is_ejected_then(ready: Make) -> None
     url = next(deed.split()[-1] for deed in machine.deeds if "http" in deed)
     assert world.faces[machine.name].get(urlsplit(url).path).status_code == 404
     assert url.rpartition("/")[2] not in str(world.events())  # its name is not to be guessed, nor to be read
+
+
+def test_what_a_bmc_does_before_power_is_on_belongs_to_that_boot(ready: Make) -> None:
+    world = ready()
+    inspect(world)
+    inspect(world)
+    boots = [[event.kind for event in boot.events] for boot in split(world.events())]
+    assert len(boots) == 2
+    assert all(kinds[:2] == ["boot.media", "power.on"] and "boot.media-fetched" in kinds for kinds in boots)
 
 
 def test_the_iso_tells_the_machine_its_network_and_its_seed(ready: Make, tmp_path: Path) -> None:
