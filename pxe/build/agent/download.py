@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from .order import NotWritten
 
 TIMEOUT = 60  # seconds without a byte
 ATTEMPTS = 5
+BEGINS = 15.0  # seconds that another machine has for beginning to pass the image on
 
 
 class Download:
@@ -91,6 +93,9 @@ class Download:
         place = urlsplit(url)
         kind = http.client.HTTPSConnection if place.scheme == "https" else http.client.HTTPConnection
         connection = kind(place.netloc, timeout=TIMEOUT)
+        if url != self._urls[-1]:  # the seed's; before it come machines that may be about to listen
+            connection.timeout = TIMEOUT / 3
+            _await_listener(connection)
         rest = {"Range": f"bytes={self.count}-"} if self.count else {}
         connection.request("GET", place.path + (f"?{place.query}" if place.query else ""), headers=rest)
         response = connection.getresponse()
@@ -98,3 +103,15 @@ class Download:
             response.close()
             raise http.client.HTTPException(f"answers {response.status} {response.reason}")
         return response
+
+
+def _await_listener(connection: http.client.HTTPConnection) -> None:
+    until = time.monotonic() + BEGINS
+    while True:
+        try:
+            connection.connect()
+            return
+        except ConnectionRefusedError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.2)
