@@ -44,7 +44,7 @@ DOMAIN = """\
     <interface type='bridge'>
       <mac address='{mac}'/>
       <source bridge='{bridge}'/>
-      <model type='virtio'/>
+      <model type='{nic}'/>
       <driver name='qemu'/>{rom}
     </interface>
     <serial type='unix'>
@@ -110,6 +110,7 @@ def render(rack: Rack, machine: Machine, bridge: str, accelerator: str) -> str:
         cpu=HOST_CPU if accelerator == "kvm" else "",
         disks="".join(_disk(rack, index, disk) for index, disk in enumerate(machine.disks)),
         mac=machine.mac,
+        nic=machine.nic,
         bridge=bridge,
         plug=consoles.plug(machine.name),
         console=escape(str(rack.console(machine.name)), {"'": "&apos;"}),

@@ -67,6 +67,7 @@ class Machine(Strict):
     firmware: Literal["bios", "uefi"]
     bmc: BMC
     mac: Mac
+    nic: Literal["virtio", "e1000"] = "virtio"
     address: IPv4Address = Field(description="the address that the installed host will have")
     serial: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")
     memory: Size = 3 * 2**30
