@@ -17,8 +17,10 @@ import httpx
 from hwdrivers.inventory import Disk
 
 VERSIONS = {"generic_hardware_manager": "1.2"}
+MIB = 1024**2
 MISMATCH = "CLEAN_VERSION_MISMATCH"
 MANAGER = "GenericHardwareManager"  # steps are listed by the hardware manager that has them
+WRITE = "deploy.write_image_stream"  # as `history`, `faults` and `fates` name the step of our own manager
 
 # Name, interface and priority of what the generic hardware manager offers (a part of it), kind by kind.
 _OFFERED = {
@@ -33,9 +35,13 @@ _OFFERED = {
         ("burnin_disk", "deploy", 0),
         ("burnin_memory", "deploy", 0),
     ),
+    "deploy": (("write_image_stream", "deploy", 0), ("inject_files", "deploy", 0)),
     "service": (("burnin_cpu", "deploy", 0), ("burnin_memory", "deploy", 0), ("write_image", "deploy", 0)),
 }
-_ARGSINFO = {"clean_uefi_nvram": {"match_patterns": {"description": "...", "required": False}}}
+_ARGSINFO = {
+    "clean_uefi_nvram": {"match_patterns": {"description": "...", "required": False}},
+    "inject_files": {"files": {"description": "...", "required": False}},
+}
 
 
 @dataclass
@@ -49,6 +55,13 @@ class Told:
     error: dict[str, Any] | None = None
     result: Any = None
     polls: int = 0
+
+    @property
+    def deed(self) -> str:
+        """What it is about: a deploy step by its own name, any other command by the command's."""
+        if self.name != "deploy.execute_deploy_step":
+            return self.name
+        return f"{self.params['step']['interface']}.{self.params['step']['step']}"
 
     def document(self) -> dict[str, Any]:
         """As the agent tells it; the name is short, but for a command that failed before it started."""
@@ -104,7 +117,6 @@ class FakeAgent:
         self.faults: dict[str, str] = {}  # command, or name of a step → what it fails with
         self.fates: dict[str, Callable[[], None]] = {}  # command → called when it starts
         self._node: dict[str, Any] | None = None
-        self._cached_image: str | None = None
 
     # -- what happens to its machine -----------------------------------------------------------------
 
@@ -120,7 +132,6 @@ class FakeAgent:
         self.token = None
         self.told = []
         self._node = None
-        self._cached_image = None
 
     def finish(self) -> None:
         """The command that runs is done."""
@@ -152,6 +163,7 @@ class FakeAgent:
         for command in self.told:
             if command.status == "RUNNING" and self.polls is not None:
                 command.polls += 1
+                command.result = _progress(command)
                 if command.polls > self.polls:
                     self._carry_out(command)
         return httpx.Response(200, json={"commands": [command.document() for command in self.told]})
@@ -162,8 +174,8 @@ class FakeAgent:
             return _fault(409, f"Agent is busy: executing command {running[0].name.split('.')[-1]}")
         command = Told(body["name"], body["params"])
         self.told.append(command)
-        self.history.append(command.name)
-        self.fates.get(command.name, lambda: None)()
+        self.history.append(command.deed)
+        self.fates.get(command.deed, lambda: None)()
         if not self.is_up:
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
         if wait or command.name not in _LONG:
@@ -174,7 +186,7 @@ class FakeAgent:
     # -- its commands ------------------------------------------------------------------------------------
 
     def _carry_out(self, command: Told) -> None:
-        problem, status = self.faults.get(command.name), "FAILED"
+        problem, status = self.faults.get(command.deed), "FAILED"
         try:
             if problem is None:
                 command.result = getattr(self, _COMMANDS[command.name])(**command.params)
@@ -183,6 +195,7 @@ class FakeAgent:
         except (KeyError, LookupError) as error:
             problem = str(error)
         command.status = "SUCCEEDED" if problem is None else status
+        command.result = command.result if problem is None else None
         if problem is not None:
             command.error = {
                 "type": "CommandExecutionError",
@@ -193,7 +206,7 @@ class FakeAgent:
 
     def _get_deploy_steps(self, node: dict[str, Any], ports: list[Any]) -> dict[str, Any]:
         self._node = node
-        return {"deploy_steps": [], "hardware_manager_version": self.versions}
+        return self._offer("deploy")
 
     def _get_clean_steps(self, node: dict[str, Any], ports: list[Any]) -> dict[str, Any]:
         self._node = node
@@ -214,6 +227,14 @@ class FakeAgent:
         self, node: dict[str, Any], ports: list[Any], step: Any, service_version: Any
     ) -> dict[str, Any]:
         return {"service_result": self._take("service", node, step, service_version), "service_step": step}
+
+    def _deploy(self, node: dict[str, Any], ports: list[Any], step: Any) -> dict[str, Any]:
+        if step["step"] == WRITE.rpartition(".")[2]:
+            self._node = node
+            result: Any = self._write(**step["args"])
+        else:
+            result = self._take("deploy", node, step, self.versions)
+        return {"deploy_result": result, "deploy_step": step}
 
     def _take(self, kind: str, node: dict[str, Any], step: Any, version: Any) -> Any:
         self._node = node
@@ -236,23 +257,14 @@ class FakeAgent:
             raise LookupError("what was sent is a password, not its hash")
         self.rescued = rescue_password
 
-    def _prepare_image(self, image_info: dict[str, Any], configdrive: str | None = None) -> dict[str, str]:
-        disk = self._install_device()
-        if image_info["id"] != self._cached_image:  # the trap: an image written before is not written again
-            self._cached_image = image_info["id"]
-            self.written.append(Written(disk.name, image_info["os_hash_value"], configdrive))
-        return {"result": f"prepare_image: image ({image_info['id']}) written to device {disk.name}"}
-
-    def _install_device(self) -> Disk:
-        """By the hints of the node that it was told last; without hints, the smallest from 4 GiB on."""
-        hints = self._node["instance_info"].get("root_device", {}) if self._node else {}
-        wanted = {key: value.removeprefix("s== ") for key, value in hints.items()}
-        fitting = [d for d in self.disks if all(getattr(d, key) == value for key, value in wanted.items())]
-        if not wanted:
-            fitting = [d for d in fitting if (d.size_bytes or 0) >= 4 * 1024**3]
-        if not fitting:
-            raise LookupError(f"No suitable device was found for deployment using these hints {hints}")
-        return min(fitting, key=lambda d: (d.size_bytes or 0, d.name))
+    def _write(
+        self, image: dict[str, Any], disk: dict[str, Any], configdrive: str | None = None
+    ) -> dict[str, Any]:
+        """As pxe/build/agent/hardware.py does: the disk must have the name and the serial of the order."""
+        if (disk["name"], disk["serial"]) not in [(each.name, each.serial) for each in self.disks]:
+            raise LookupError(f"{disk['name']} with serial {disk['serial']} is not here")
+        self.written.append(Written(disk["name"], image["sha512"], configdrive))
+        return {"disk": disk, "seconds": {"image": 20.5, "partitions": 1.5}}
 
     def _nothing(self, **_: Any) -> None:
         return None
@@ -263,7 +275,7 @@ class _Mismatch(Exception):
 
 
 _LONG = (
-    "standby.prepare_image",
+    "deploy.execute_deploy_step",
     "clean.execute_clean_step",
     "service.execute_service_step",
     "image.install_bootloader",
@@ -275,14 +287,21 @@ _COMMANDS = {
     "service.execute_service_step": "_service",
     "deploy.get_deploy_steps": "_get_deploy_steps",
     "rescue.finalize_rescue": "_finalize_rescue",
-    "standby.prepare_image": "_prepare_image",
+    "deploy.execute_deploy_step": "_deploy",
     "standby.sync": "_nothing",
     "image.install_bootloader": "_nothing",
 }
 
 
+def _progress(command: Told) -> dict[str, Any] | None:
+    if command.deed != WRITE:
+        return None
+    size = command.params["step"]["args"]["image"]["size"]
+    return {"progress": {"bytes": min(command.polls * MIB, size), "of": size}}
+
+
 def _step(name: str, interface: str, priority: int) -> dict[str, Any]:
-    flags = {"reboot_requested": False, "abortable": name != "write_image"}
+    flags = {"reboot_requested": False, "abortable": not name.startswith("write_image")}
     step = {"step": name, "interface": interface, "priority": priority, **flags}
     return step | ({"argsinfo": _ARGSINFO[name]} if name in _ARGSINFO else {})
 

@@ -35,7 +35,7 @@ class BootFromDisk:
                 walk.remember(off=True)
             bmc.set_boot_device(BootDevice.DISK)
             ensure_power(bmc, PowerState.ON)
-        walk.note("power.on", "powered on to boot from disk")
+        walk.note("power.disk", "powered on to boot from disk")
         return Complete("power-cycled into the operating system", {"power": PowerState.ON.value})
 
     def _flush(self, walk: Walk) -> None:

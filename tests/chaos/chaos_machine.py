@@ -18,7 +18,7 @@ FIRMWARE = 0.02
 WRITE = 0.2
 HEARTBEAT = 2.0
 AGAIN = 0.05
-WRITES = "standby.prepare_image"
+WRITES = "deploy.execute_deploy_step"
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class LivingMachine(Machine):
             self.agent.finish()
             for written in self.agent.written[images:]:
                 serial = next(disk.serial for disk in self.agent.disks if disk.name == written.disk)
-                run = int(running.params["image_info"]["id"].rpartition("-")[2])
+                run = int(running.params["step"]["args"]["image"]["id"].rpartition("-")[2])
                 self.images.append(Written(run, serial))
 
     def _system(self) -> Iterator[float]:

@@ -160,7 +160,7 @@ class Rack:
         deed = None
         if what in DESTROY:
             step = json.loads(arguments[2])["params"].get("step")
-            deed = self._journal.deed(machine.name, what, name_of(step) if step else "")
+            deed = self._journal.deed(machine.name, what, name_of(step) if step and what != WRITES else "")
         status, content = machine.ask_agent(*arguments)
         if deed and status == 200:
             self.deeds.append(deed)

@@ -22,6 +22,7 @@ from hwdrivers.credentials import Secret
 from seed.agent import AgentClient, AgentError, AgentUnreachable
 from seed.fake_agent import FakeAgent
 from seed.model import Agent
+from seed.steps.agent_command import progress_of
 
 TOKEN = "a-token-that-nobody-may-see-anywhere"
 
@@ -82,9 +83,9 @@ def _listening(fake: FakeAgent, context: ssl.SSLContext) -> Iterator[int]:
 
 def test_commands_go_over_tls_that_is_pinned(served: Served) -> None:
     client = served.client()
-    started = client.start("standby.prepare_image", _image("one"))
+    started = client.start("deploy.execute_deploy_step", _order())
     assert started.running
-    assert started.name == "prepare_image"
+    assert started.name == "execute_deploy_step"
     served.fake.finish()
     (told,) = client.commands()
     assert told.id == started.id
@@ -178,14 +179,14 @@ def test_an_agent_without_a_usable_certificate_is_not_talked_to(certificate: str
 
 def test_the_fake_does_one_long_command_at_a_time(served: Served) -> None:
     client = served.client()
-    client.start("standby.prepare_image", _image("one"))
-    with pytest.raises(AgentError, match="409: Agent is busy: executing command prepare_image"):
+    client.start("deploy.execute_deploy_step", _order())
+    with pytest.raises(AgentError, match="409: Agent is busy: executing command execute_deploy_step"):
         client.do("standby.sync", {})
 
 
 def test_the_fake_forgets_all_but_its_disks_when_it_boots(served: Served) -> None:
     client = served.client()
-    client.start("standby.prepare_image", _image("one"), wait=True)
+    client.start("deploy.execute_deploy_step", _order(), wait=True)
     served.fake.boot()
     with pytest.raises(AgentError, match="refuses our token"):
         client.commands()
@@ -194,12 +195,18 @@ def test_the_fake_forgets_all_but_its_disks_when_it_boots(served: Served) -> Non
     assert len(served.fake.written) == 1
 
 
-def test_the_fake_does_not_write_an_image_again_that_it_has_written(served: Served) -> None:
+def test_the_fake_tells_how_far_an_image_is(served: Served) -> None:
     client = served.client()
-    for name in ("one", "one", "two"):
-        client.start("standby.prepare_image", _image(name), wait=True)
-    assert len(served.fake.written) == 2
+    client.start("deploy.execute_deploy_step", _order())
+    (command,) = client.commands()
+    assert progress_of(command) == ", 1 of 8 MiB"
 
 
-def _image(name: str) -> dict[str, object]:
-    return {"image_info": {"id": name, "os_hash_value": "sha512"}, "configdrive": None}
+def _order() -> dict[str, object]:
+    image = {"id": "one", "sha512": "sha512", "size": 8 * 1024**2}
+    args = {"image": image, "disk": {"name": "/dev/nvme0n1", "serial": "DISK-B"}}
+    return {
+        "step": {"step": "write_image_stream", "interface": "deploy", "args": args},
+        "node": {},
+        "ports": [],
+    }

@@ -16,6 +16,7 @@ from store_places import KINDS
 
 from hwdrivers.fake import Fault
 from profiles.site import Site
+from seed.fake_agent import WRITE
 from seed.plans.plan import Options, RowState
 from seed.store.errors import Conflict
 
@@ -91,7 +92,7 @@ def test_machines_become_hosts_and_then_nothing_is_to_be_done(make_world: Make) 
         assert world.node(machine).state == "active"
         assert [run.verb for run in world.runs(machine)] == ["manage", "inspect", "provide", "deploy"]
         assert {(run.rollout, run.who) for run in world.runs(machine)} == {(number, "alice")}
-        assert machine.agent.count("standby.prepare_image") == 1
+        assert machine.agent.count(WRITE) == 1
     shown = show(world, number)
     assert (shown["state"], shown["reason"]) == ("done", None)
     assert shown["counts"] == {"pending": 0, "running": 0, "done": 2, "failed": 0, "skipped": 0}
@@ -138,7 +139,7 @@ def test_a_host_that_is_declared_otherwise_is_rebuilt(make_world: Make) -> None:
     world.settle()
     assert (world.node().state, world.instance().hostname) == ("active", "web-1")
     assert world.instance().uuid != first.uuid
-    assert world.machines[0].agent.count("standby.prepare_image") == 2
+    assert world.machines[0].agent.count(WRITE) == 2
     assert not plan(world, site(world, hostname="web-1"))["nodes"][0]["verbs"]
 
 
@@ -214,7 +215,7 @@ def test_a_rollout_survives_a_kill_at_every_place(
         assert [run.verb for run in world.runs()] == ["inspect", "provide", "deploy"], where
         assert {run.state for run in world.runs()} == {"done"}, where
         assert world.node().state == "active", where
-        assert world.machines[0].agent.count("standby.prepare_image") == 1, where
+        assert world.machines[0].agent.count(WRITE) == 1, where
         assert world.machines[0].agent.count("clean.execute_clean_step") == 1, where
         shown = show(world, 1)
         assert (shown["state"], rows(world, 1)) == ("done", [("node-1", "done")]), where
@@ -398,7 +399,7 @@ def test_what_was_declared_otherwise_meanwhile_is_not_deployed(make_world: Make)
         "deploy: it was declared otherwise since the plan was made; make a new plan"
     )
     assert world.node().state == "available"
-    assert world.machines[0].agent.count("standby.prepare_image") == 0
+    assert world.machines[0].agent.count(WRITE) == 0
 
 
 # -- plans that do not hold any more ---------------------------------------------------------------------

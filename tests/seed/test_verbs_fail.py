@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from hwdrivers.errors import Unreachable
 from hwdrivers.fake import FakeBMC, Fault
 from hwdrivers.inventory import Disk
 from seed.conductor import Conductor
+from seed.fake_agent import WRITE
 from seed.lifecycle import ironic_39
 from seed.model import NextBoot, RunState
 from seed.step import Complete, Result, Walk
@@ -23,7 +25,7 @@ from seed.steps.agent_command import SILENCE
 from seed.store.errors import LeaseLost
 
 Make = Callable[..., World]
-WRITE = "standby.prepare_image"
+TITLE = "writing 'debian-12'"
 
 
 @pytest.fixture
@@ -83,7 +85,8 @@ def test_a_machine_that_never_boots_fails_with_the_last_thing_seen(ready: World)
     ready.machines[0].hangs = True
     why = failed(ready, "deploy", "deploy failed")
     assert why.startswith("boot_ramdisk: not done after 20 min; it waited for the agent to call home")
-    assert why.endswith("UTC: powered on to boot from the network")
+    assert "UTC: powered on to boot from the network. First missing is DHCPDISCOVER: node-1 was swit" in why
+    assert why.endswith("More: `undercloud why node-1`")
 
 
 def test_a_ramdisk_that_never_heartbeats_fails_with_the_last_thing_seen(ready: World) -> None:
@@ -93,7 +96,9 @@ def test_a_ramdisk_that_never_heartbeats_fails_with_the_last_thing_seen(ready: W
     ready.conductor.run_until_idle()
     machine.script(ready.faces[machine.name])
     ready.settle()
-    assert (ready.node().last_error or "").endswith("UTC: asked what to boot: ramdisk")
+    why = ready.node().last_error or ""
+    assert "UTC: asked what to boot: ramdisk. First missing is kernel: " in why
+    assert why.endswith("More: `undercloud why node-1`")
 
 
 def test_power_that_is_cut_while_the_image_is_written(ready: World) -> None:
@@ -118,7 +123,7 @@ def test_power_that_is_cut_later_in_the_write_tells_when_it_was_heard_last(ready
     machine.cut_power()
     ready.settle()
     why = ready.node().last_error or ""
-    assert f"{WRITE} was running at 12:" in why
+    assert f"{TITLE} was running at 12:" in why
     assert ready.node().state == "deploy failed"
 
 
@@ -138,11 +143,11 @@ def test_two_short_silences_far_apart_are_not_one_long_one(ready: World) -> None
     machine.agent.polls = None
     assert ready.ask("deploy").status_code == 202
     for _ in range(2):
-        ready.settle(until=lambda: ready.runs()[-1].reason == f"the agent to finish {WRITE}")
+        ready.settle(until=lambda: ready.runs()[-1].reason == f"the agent to finish {TITLE}")
         machine.agent.is_up = False
         ready.settle(until=lambda: (ready.runs()[-1].reason or "").startswith("the agent to answer again"))
         machine.agent.is_up = True
-        ready.settle(until=lambda: ready.runs()[-1].reason == f"the agent to finish {WRITE}")
+        ready.settle(until=lambda: ready.runs()[-1].reason == f"the agent to finish {TITLE}")
         ready.clock.move(SILENCE + timedelta(seconds=1))
     machine.agent.finish()
     ready.settle()
@@ -168,11 +173,21 @@ def test_the_agents_own_words_are_told(ready: World) -> None:
     assert ready.do("deploy").state == "active"
 
 
-def test_without_the_agent_knowing_the_disk_nothing_is_written(ready: World) -> None:
+def test_a_disk_that_is_another_one_when_the_image_comes_is_not_written(ready: World) -> None:
     agent = ready.machines[0].agent
-    agent.faults["deploy.get_deploy_steps"] = "hardware manager broke"
-    assert "hardware manager broke" in failed(ready, "deploy", "deploy failed")
-    assert agent.count(WRITE) == 0
+    agent.disks = tuple(replace(disk, serial=f"{disk.serial}-NEW") for disk in agent.disks)
+    why = failed(ready, "deploy", "deploy failed")
+    assert "/dev/nvme0n1 with serial DISK-B is not here" in why
+    assert agent.written == []
+
+
+def test_a_wrong_checksum_is_told_in_the_agents_words(ready: World) -> None:
+    agent = ready.machines[0].agent
+    agent.faults[WRITE] = "wrong checksum: sha512 is 00, expected 11"
+    assert "writing 'debian-12': wrong checksum: sha512 is 00, expected 11" in failed(
+        ready, "deploy", "deploy failed"
+    )
+    assert ready.said("image.written") == []
 
 
 def test_a_machine_with_another_serial_is_left_alone(ready: World) -> None:
