@@ -36,12 +36,17 @@ class Reply:
 
 @dataclass(frozen=True)
 class Machine:
-    """One NIC whose firmware is `architecture` (option 93); `ipxe`: iPXE speaks, not the ROM (option 175)."""
+    """One NIC whose firmware is `architecture` (option 93); `ipxe`: iPXE speaks, not the ROM (option 175).
+
+    `vlan`: it tags what it sends (802.1Q). `uuid`: what option 97 tells.
+    """
 
     link: socket.socket
     mac: str
     architecture: int | None = 0
     ipxe: bool = False
+    vlan: int | None = None
+    uuid: bytes | None = None
 
     def discover(self) -> Reply:
         """The first answer to a DHCPDISCOVER."""
@@ -66,9 +71,13 @@ class Machine:
                 60: f"{client}:Arch:{self.architecture:05}:UNDI:003016".encode(),
                 93: struct.pack("!H", self.architecture),
             }
+        if self.uuid is not None:
+            asked[97] = b"\0" + self.uuid
         if self.ipxe:
             asked |= {77: b"iPXE", 175: bytes.fromhex("b105011af41000")}
-        self.link.send(_frame(_octets(self.mac), xid, asked))
+        whole = _frame(_octets(self.mac), xid, asked)
+        tag = struct.pack("!HH", 0x8100, self.vlan) if self.vlan else b""
+        self.link.send(whole[:12] + tag + whole[12:])
         return xid
 
     def _answer(self, xid: int) -> Reply:

@@ -63,31 +63,39 @@ class Cable:
 
 
 @contextmanager
-def cable(machine_mac: str = "52:54:00:00:00:01") -> Iterator[Cable]:
-    """Lay a cable; at the end whatever still lives in the namespace is killed and all is taken away."""
+def namespace() -> Iterator[Cable]:
+    """A namespace with nothing in it but `lo`; at the end whatever still lives in it is killed."""
     name = f"uct{os.getpid()}-{next(_COUNT)}"
     had_names = NAMES.exists()
-    _ip("netns", "add", name)
+    ip("netns", "add", name)
     try:
-        _ip("-n", name, "link", "set", "lo", "up")
-        _ip("-n", name, "link", "add", SEED, "type", "veth", "peer", "name", MACHINE)
-        _ip("-n", name, "link", "set", MACHINE, "address", machine_mac)
-        _ip("-n", name, "address", "add", f"{ADDRESS}/24", "dev", SEED)
-        if Path("/proc/sys/net/ipv6").exists():
-            _ip("-n", name, "address", "add", "fd00:5eed::1/64", "dev", SEED, "nodad")
-        for interface in (SEED, MACHINE):
-            _ip("-n", name, "link", "set", interface, "up")
+        ip("-n", name, "link", "set", "lo", "up")
         yield Cable(name)
     finally:
-        for pid in _ip("netns", "pids", name).split():
+        for pid in ip("netns", "pids", name).split():
             os.kill(int(pid), 9)
-        _ip("netns", "delete", name)
+        ip("netns", "delete", name)
         if not had_names and not any(NAMES.iterdir()):
             subprocess.run(["umount", str(NAMES)], capture_output=True, check=False)
             NAMES.rmdir()
 
 
-def _ip(*words: str) -> str:
+@contextmanager
+def cable(machine_mac: str = "52:54:00:00:00:01") -> Iterator[Cable]:
+    """Lay a cable; at the end all is taken away."""
+    with namespace() as laid:
+        ip("-n", laid.name, "link", "add", SEED, "type", "veth", "peer", "name", MACHINE)
+        ip("-n", laid.name, "link", "set", MACHINE, "address", machine_mac)
+        ip("-n", laid.name, "address", "add", f"{ADDRESS}/24", "dev", SEED)
+        if Path("/proc/sys/net/ipv6").exists():
+            ip("-n", laid.name, "address", "add", "fd00:5eed::1/64", "dev", SEED, "nodad")
+        for interface in (SEED, MACHINE):
+            ip("-n", laid.name, "link", "set", interface, "up")
+        yield laid
+
+
+def ip(*words: str) -> str:
+    """What ip(8) prints; raises CalledProcessError."""
     command: Sequence[str] = ("ip", *words)
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
