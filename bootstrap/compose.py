@@ -23,6 +23,7 @@ from seed.api import machines, operators
 from seed.api.context import Context
 from seed.bmcs import BMCs
 from seed.boot import Boot
+from seed.boots import Boots
 from seed.capture_files import CaptureFiles
 from seed.captures import Captures
 from seed.conductor import Conductor
@@ -134,12 +135,15 @@ def compose(
         *_bmc_steps(bmcs, ramdisk),
         *_agent_steps(config, store, ramdisk, AgentCommand(bmcs, ramdisk)),
     )
+    site = config.provisioning
+    boots = Boots(site.dhcp, site.uefi_loader, seed=str(site.machines_address))
     conductor = Conductor(
         store,
         lifecycle,
         {step.name: step for step in (*steps, *instead)},
         name=config.name,
         limits=config.limits.by_need(),
+        boots=boots,
         lease=lease,
     )
     requests = Requests(store, lifecycle, conductor.advance, instances, conductor.wake)
@@ -165,6 +169,7 @@ def compose(
         bmcs=bmcs,
         consoles=consoles,
         captured=captured,
+        boots=boots,
     )
     power_sync = PowerSync(
         store, lifecycle, governor, conductor.wake, name=config.name, **config.power_sync.model_dump()

@@ -140,7 +140,7 @@ class Advance:
             self._retry(change, result, attempt)
             return
         message = f"{run.step}: {result.reason}{last_words(result.reason)}"
-        change.say("step.failed", message, step=run.step)
+        change.say("step.failed", message, step=run.step, reason=result.reason)
         self._break_off(change, message)
         self._go(change, "fail")
         change.end(RunState.FAILED, message, self._clock())

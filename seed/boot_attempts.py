@@ -91,9 +91,10 @@ def until(run: Run | None, way: Way, reached: Hop | None) -> Hop | None:
 
 
 def milestone(event: Event) -> Milestone:
-    """An event as what it tells of a boot."""
+    """An event as what it tells of a boot; of a step that failed, without what was concluded from that then."""
     data = event.data
-    return Milestone(event.kind, event.message, data.get("mac"), data.get("address"), event.at, data)
+    message = f"{data['step']}: {data['reason']}" if "reason" in data and "step" in data else event.message
+    return Milestone(event.kind, message, data.get("mac"), data.get("address"), event.at, data)
 
 
 def step_of(event: Event) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from hwdrivers.bmc import PowerState
 from pxe.diagnosis.attempt import Attempt, Usual, Way
 from pxe.diagnosis.clients import mode
 from pxe.diagnosis.diagnose import diagnose
@@ -106,8 +107,8 @@ class Boots:
 
     def _now(self, tx: Transaction, node: Node, attempt: Attempt) -> Attempt:
         """With what is known of the machine at this moment; it may be off because a run left it so."""
-        powered = None if node.power is None else node.power == "on"
-        if powered is False and node.expected_power == "off":
+        powered = None if node.power is None else node.power == PowerState.ON
+        if powered is False and node.expected_power == PowerState.OFF:
             attempt = replace(attempt, until=None)
         return replace(attempt, powered=powered, strangers=_strangers(tx, attempt))
 

@@ -23,6 +23,7 @@ from bootstrap.cli import (
     report,
     rollout,
     seed,
+    why,
 )
 from bootstrap.cli.console import Commands
 from bootstrap.config import DEFAULT_PATH
@@ -48,7 +49,7 @@ def main(
     ctx.obj = config
 
 
-for command in (init, discover, plan, events, handoff, report):
+for command in (init, discover, plan, events, why, handoff, report):
     command.register(app)
 for group in (bmc, credentials, image, lifecycle, node, profiles, rollout, seed):
     app.add_typer(group.app, name=group.__name__.rsplit(".", 1)[-1])

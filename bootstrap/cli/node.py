@@ -21,6 +21,7 @@ from bootstrap.cli import (
     node_bmc_media,
     node_bmc_power,
     node_bmc_raid,
+    node_boot,
     node_flags,
     node_verbs,
     node_view,
@@ -175,7 +176,7 @@ def ssh(
     raise typer.Exit(result.returncode)
 
 
-for commands in (node_verbs, node_flags, history):
+for commands in (node_verbs, node_flags, history, node_boot):
     commands.register(app)
 for commands in (node_bmc_boot, node_bmc_console, node_bmc_health, node_bmc_led):
     commands.register(app)

@@ -11,6 +11,7 @@ from fastapi import Depends, Header
 
 from hwdrivers.governor import Governor
 from seed.bmcs import BMCs
+from seed.boots import Boots
 from seed.capture_files import CaptureFiles
 from seed.consoles import Consoles
 from seed.declarations import Declarations
@@ -41,6 +42,7 @@ class Context:
     governor: Governor
     consoles: Consoles
     captured: CaptureFiles
+    boots: Boots
 
 
 def _who(x_undercloud_user: Annotated[str, Header()] = "operator") -> str:

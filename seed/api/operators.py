@@ -15,6 +15,7 @@ from profiles.document import DocumentError
 from pxe.images import ImageError
 from seed.api import (
     bmcs,
+    boots,
     conduct,
     consoles,
     credentials,
@@ -58,7 +59,7 @@ def create(context: Context) -> FastAPI:
     app = FastAPI(title="undercloud", version="1")
     for module in (
         bmcs,
-        *(nodes, flags, verbs, runs, plans, credentials, profiles, discoveries),
+        *(nodes, flags, verbs, runs, boots, plans, credentials, profiles, discoveries),
         *(operations, consoles, conduct, images),
     ):
         app.include_router(module.routes(context), prefix="/v1")

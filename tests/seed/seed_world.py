@@ -31,6 +31,7 @@ from seed.api import operators as operators_api
 from seed.api.context import Context
 from seed.bmcs import BMCs
 from seed.boot import Boot
+from seed.boots import Boots
 from seed.capture_files import CaptureFiles
 from seed.captures import Captures
 from seed.conductor import Conductor
@@ -273,6 +274,7 @@ class World:
             self.governor,
             self.consoles,
             self.captured,
+            Boots(clock=self.clock),
         )
         app = operators_api.create(context)
         return Face(app, "http://seed/v1", headers={"X-Undercloud-User": "alice"})
