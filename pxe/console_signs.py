@@ -151,6 +151,7 @@ SIGNS: tuple[Sign, ...] = (
     _sign("agent-no-disk", r"DeviceNotFound|No suitable device was found for deployment"),
     _sign("agent-failed", r"ironic.*Traceback|ironic-python-agent\.service: (?:Failed|Main process exited)"),
     # The installed system, or the ramdisk where it lets somebody in.
+    _sign("kernel-started", r"^(?:\[ *[\d.]+\] )?Linux version \d"),
     _sign("login", r"\blogin: ?$", prompt=True),
     _sign(
         "emergency-mode",

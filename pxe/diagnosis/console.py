@@ -49,7 +49,33 @@ def _disks_without_driver(attempt: Attempt) -> Match | None:
     return _ramdisk_says(attempt, "no-disk-driver") if without else None
 
 
+def _system_starts(attempt: Attempt) -> Match | None:
+    """Before it can have come from the network."""
+    return signs("login", "kernel-started", "no-root", "emergency-mode", "cloud-init-failed")(attempt)
+
+
 RULES = (
+    Rule(
+        "console.disk-instead-of-network",
+        _FIRMWARE,
+        _system_starts,
+        "{node} booted what is on its disk instead of the network: {line}",
+        (
+            Cause(
+                "network boot is disabled for the NIC, or is not in the firmware's boot order",
+                "in the firmware's setup: enable PXE (or HTTP boot) on that NIC and put it before the disk",
+            ),
+            Cause(
+                "the BMC's one-time boot order was ignored by the firmware, as some do",
+                "`undercloud node boot-device pxe {node}`, with `--mode` as it is set",
+            ),
+            Cause(
+                "the network boot timed out, and the firmware went on to the disk",
+                "look at the link LEDs; set the switch port to edge (portfast) in the provisioning VLAN",
+            ),
+        ),
+        certain=True,
+    ),
     Rule(
         "console.secure-boot",
         (Hop.LOADER, *_LOADING, Hop.REPORT, Hop.HOME),

@@ -236,7 +236,7 @@ fault(
     "loader.media-not-fetched",
     Hop.LOADER,
     "does not fetch it",
-    attempt(("boot.media", {"drive": "Cd"}), ON, boot_interface="virtual-media", dhcp="none"),
+    attempt(("boot.media",), ON, boot_interface="virtual-media", dhcp="none"),
     "no way to the seed",
 )
 fault(
@@ -480,6 +480,8 @@ SAID: list[tuple[str, str, Attempt]] = [
     ("out-of-memory", "console.out-of-memory", attempt(*up_to("boot.kernel"))),
     ("initramfs-damaged", "console.ramdisk-damaged", attempt(*up_to("boot.initramfs"))),
     ("no-boot-device", "console.nothing-to-boot", attempt(ON)),
+    ("login", "console.disk-instead-of-network", attempt(ON)),
+    ("kernel-started", "console.disk-instead-of-network", attempt(*up_to("boot.dhcpack"))),
     ("agent-no-disk", "agent.no-disk", attempt(*up_to("agent.lookup"))),
     ("agent-failed", "agent.crashed", attempt(*up_to("agent.report"))),
     ("kernel-oops", "console.hardware", attempt(*up_to("boot.initramfs"))),
