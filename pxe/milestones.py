@@ -70,7 +70,8 @@ KINDS: dict[str, Hop | None] = {
     "boot.http-failed": None,  # data: server, reason; file where a request was made
     "boot.script": Hop.SCRIPT,
     "boot.script-refused": None,  # data: why
-    "boot.media": None,  # the BMC took the ISO image; data: drive
+    "boot.loop": None,  # the ramdisk was loaded again and again, and gets no script any more; data: times
+    "boot.media": None,  # the BMC is told to insert the ISO image
     "boot.media-fetched": Hop.LOADER,  # the BMC reads it; data: by (its address)
     "boot.media-stays": None,  # the BMC would not eject it; data: why is in the message
     "boot.kernel": Hop.KERNEL,

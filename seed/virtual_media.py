@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from hwdrivers.bmc import BMC
 from hwdrivers.errors import BMCError, Unsupported
-from hwdrivers.interfaces import Interface, Media, MediaSlot
+from hwdrivers.interfaces import Interface, Media
 from hwdrivers.offers import offered
 
 KIND = "CD"
@@ -26,10 +26,10 @@ def drive(bmc: BMC, node: str) -> Media:
     return media
 
 
-def insert(media: Media, image: str) -> MediaSlot:
+def insert(media: Media, image: str) -> None:
     """Insert the ISO at this URL; what was in the drive is ejected. Raises BMCError."""
     try:
-        return media.attach(image, KIND)
+        media.attach(image, KIND)
     except BMCError as error:
         where = urlsplit(image)
         reach = f"the BMC fetches the ISO itself: it must reach {where.scheme}://{where.netloc}"

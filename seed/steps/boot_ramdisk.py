@@ -91,8 +91,9 @@ class BootRamdisk:
         return Waiting("the agent to call home from the ramdisk", timedelta(seconds=30), on)
 
     def _insert(self, bmc: BMC, walk: Walk) -> None:
-        slot = insert(drive(bmc, walk.node.name), self._media.offer(walk.node))
-        walk.note("boot.media", f"its boot ISO is inserted into the virtual drive {slot.id}", drive=slot.id)
+        image = self._media.offer(walk.node)
+        walk.note("boot.media", "its BMC is told to insert its boot ISO")  # some fetch it before they answer
+        insert(drive(bmc, walk.node.name), image)
 
     def _eject(self, walk: Walk) -> None:
         """What cannot be ejected now is later: the machine runs from memory."""

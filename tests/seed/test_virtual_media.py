@@ -84,7 +84,7 @@ def test_a_machine_boots_from_its_iso_which_is_ejected_then(ready: Make) -> None
     assert machine.bmc.boots_from is BootDevice.CDROM
     assert images(machine) == []
     assert world.said("boot.media") == [
-        "its boot ISO is inserted into the virtual drive Cd",
+        "its BMC is told to insert its boot ISO",
         "its boot ISO is fetched by 10.0.0.101",
     ]
     url = next(deed.split()[-1] for deed in machine.deeds if "http" in deed)

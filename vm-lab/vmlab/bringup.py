@@ -78,6 +78,8 @@ def _start_libvirtd(rack: Rack, topology: Topology, say: Say) -> None:
     wanted = libvirtd.daemon()
     say("libvirtd")
     daemon.await_ready(rack, wanted, daemon.start(rack, wanted, libvirtd.binds(rack)))
+    if _behind("redfish", topology):
+        machines.keep_media(rack)
     missing = machines.undefined(rack, topology)
     if missing:
         kind = accelerator.choose()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
 
 from vmlab import daemon, domain, libvirtd
 from vmlab.errors import LabError
@@ -30,6 +31,25 @@ def connected(rack: Rack) -> Iterator[libvirt.virConnect]:
         yield connection
     finally:
         connection.close()
+
+
+POOL = """\
+<pool type='dir'>
+  <name>default</name>
+  <target><path>{path}</path></target>
+</pool>
+"""
+
+
+def keep_media(rack: Rack) -> None:
+    """Has libvirt keep what Redfish BMCs insert; sushy-tools puts it into the pool of this name."""
+    rack.media.mkdir(parents=True, exist_ok=True)
+    with connected(rack) as connection:
+        if connection.listAllStoragePools():
+            return
+        pool = connection.storagePoolDefineXML(POOL.format(path=escape(str(rack.media))))
+        pool.setAutostart(True)
+        pool.create()
 
 
 def undefined(rack: Rack, topology: Topology) -> list[Machine]:

@@ -64,6 +64,11 @@ class Rack:
     def disk(self, serial: str) -> Path:
         return self.path / "disks" / f"{serial}.raw"
 
+    @property
+    def media(self) -> Path:
+        """Images that BMCs have inserted."""
+        return self.path / "media"
+
     def save(self, topology: Topology) -> None:
         text = yaml.safe_dump(topology.model_dump(mode="json"), sort_keys=False)
         write_secret(self.saved, text)

@@ -31,7 +31,7 @@ def daemon(rack: Rack, machine: Machine) -> Daemon:
     return Daemon(
         name=f"redfish-{machine.name}",
         argv=[sys.executable, "-m", "vmlab.redfish_service", str(_folder(rack, machine) / "service.json")],
-        env={},
+        env={"TMPDIR": str(_folder(rack, machine))},  # images that it fetches; /tmp may be small
         ready=lambda _: namespace.inside(rack.namespace, lambda: _answers(machine.bmc.address)),
     )
 
