@@ -69,14 +69,17 @@ def load(path: Path, model: type[M]) -> M:
         raise DocumentError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DocumentError(f"{path}: cannot be read: it is no UTF-8 text") from error
-    return parse(text, model, source=str(path))
+    return parse(text, model, source=str(path), folder=path.parent)
 
 
-def parse(text: str, model: type[M], *, source: str) -> M:
-    """Read YAML `text` into `model`; `source` is the name that errors give to the text."""
+def parse(text: str, model: type[M], *, source: str, folder: Path | None = None) -> M:
+    """Read YAML `text` into `model`; `source` is the name that errors give to the text.
+
+    `folder` is where files are that the document names; None: it can name none.
+    """
     root, content, findings = _compose(text, source)
     try:
-        declared = model.model_validate(content)
+        declared = model.model_validate(content, context={"folder": folder})
     except ValidationError as error:
         findings += [_describe(finding, root, model) for finding in error.errors()]
     if findings:
@@ -148,7 +151,7 @@ def _line(root: yaml.Node, location: Location) -> int:
 
 
 def _suggestion(location: Location, model: type[BaseModel]) -> str:
-    close = difflib.get_close_matches(str(location[-1]), _known_keys(model, location[:-1]), n=1)
+    close = difflib.get_close_matches(str(location[-1]), _known_keys(model, location[:-1]), n=1, cutoff=0.7)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from hwdrivers.address import BMCAddress
+from profiles import templates
 from profiles.addresses import Address, HostName, Mac
-from profiles.document import Strict
+from profiles.document import Finding, Strict, refuse
 from profiles.interfaces import Interfaces
 from profiles.root_device import RootDevice
+from profiles.user_data import checked, read
 
 DEFAULT_NETWORK = "provisioning"
+TEMPLATED = ("interfaces", "ssh_keys", "user_data", "vendor_data", "vendor_data2", "deploy_steps")
+"""Keys whose values may hold templates."""
 
 
 class Role(StrEnum):
@@ -51,6 +65,9 @@ def _maintenance(said: object) -> object:
     if isinstance(said, bool) or (words and words not in ("yes", "no", "on", "off", "y", "n", "none")):
         return said
     raise ValueError("must be true, false, or the reason in words")
+
+
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*$")]
 
 
 class Network(Strict):
@@ -127,10 +144,41 @@ class Becoming(Strict):
     """Whether the root file system is on a RAID 1 of two disks, made by the agent's Linux (md)."""
     ssh_keys: tuple[str, ...] = ()
     role: Role | None = None
-    user_data: dict[str, Any] = Field(default_factory=dict)
+    user_data: Annotated[dict[str, Any] | str, AfterValidator(checked)] = Field(default_factory=dict)
+    user_data_file: str | None = None
+    """Read where the declaration is, in place of `user_data`."""
     vendor_data: dict[str, Any] = Field(default_factory=dict)
+    vendor_data2: dict[str, Any] = Field(default_factory=dict)
+    vars: dict[VariableName, Any] = Field(default_factory=dict)
+    """For templates; a host's go before its profile's, one by one."""
     state: State | None = None
     """Where `undercloud apply` brings the node; None: it is left where it is."""
+
+    def templated(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """All templates, each with where it stands."""
+        said = self.model_dump(include=set(TEMPLATED) & self.model_fields_set)
+        return templates.templates(said)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_user_data(cls, given: Any, info: ValidationInfo) -> Any:
+        file = given.get("user_data_file") if isinstance(given, dict) else None
+        if not isinstance(file, str):
+            return given
+        if "user_data" in given:
+            raise ValueError("user_data and user_data_file are two answers to one question")
+        folder: Path | None = (info.context or {}).get("folder")
+        rest = {key: value for key, value in given.items() if key != "user_data_file"}
+        if folder is None:
+            refuse(
+                cls.__name__, [Finding(("user_data_file",), "no files are read here: write it as user_data")]
+            )
+            return rest
+        try:
+            return {**rest, "user_data": checked(read(folder / file))}
+        except ValueError as error:
+            refuse(cls.__name__, [Finding(("user_data_file",), str(error))])
+            return rest
 
 
 class Profile(Becoming):
@@ -160,6 +208,26 @@ class Host(Becoming):
             )
         return self
 
+    def rendered(self, node: Mapping[str, Any]) -> Host:
+        """With all templates filled in; `node` has the names of `templates.NODE`.
+
+        Raises ValueError telling which value cannot be rendered, or is none that it could have.
+        """
+        plain = self.model_dump(mode="json")
+        facts: dict[str, Any] = {"host": {key: plain[key] for key in templates.HOST}, "node": node}
+        facts["host"]["name"] = plain["name"] or node.get("name")
+        facts["host"] = {key: value for key, value in facts["host"].items() if value is not None}
+        for key in TEMPLATED:
+            try:
+                plain[key] = templates.render(plain[key], facts)
+            except templates.BadTemplate as error:
+                raise templates.BadTemplate(f"{key}: {error}") from None
+        try:
+            return Host.model_validate(plain)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
     @property
     def title(self) -> str:
         return self.name or self.hostname or self.criteria
@@ -167,6 +235,13 @@ class Host(Becoming):
     @property
     def criteria(self) -> str:
         return ", ".join(f"{key} {value}" for key, value in self.match.given().items()) or "any node"
+
+    def has_interface_with(self, address: str) -> bool:
+        """Whether an interface has the address, or may have it once its templates are filled in."""
+        said = [text for interface in self.interfaces for text in interface.addresses]
+        return any(templates.is_template(text) or text.partition("/")[0] == address for text in said) or any(
+            interface.dhcp4 or interface.dhcp6 for interface in self.interfaces
+        )
 
     def misfit(self, network: Network) -> str | None:
         """Why a host of this network cannot have its address."""

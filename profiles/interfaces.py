@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from profiles.addresses import Address, Mac
 from profiles.document import Finding, Strict, refuse
-from profiles.templates import or_template
+from profiles.templates import is_template, or_template
 
 BondMode = Literal[
     "balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb"
@@ -129,14 +129,30 @@ def _findings(interfaces: Sequence[Interface]) -> Iterator[Finding]:
     for number, interface in enumerate(interfaces):
         if by_name[interface.name] is not interface:
             yield Finding((number, "name"), f"interface {interface.name} is declared twice")
+        if words := _other_name(interface, [each.name for each in interfaces if each.bond]):
+            yield Finding((number, "name"), words)
         for member in interface.bond.interfaces if interface.bond else ():
             if words := _no_member(by_name.get(member), member, bonded):
                 yield Finding((number, "bond", "interfaces"), f"{interface.name}: {words}")
             bonded[member] = interface.name
-        if interface.vlan and interface.vlan.link not in by_name:
-            yield Finding((number, "vlan", "link"), f"interface {interface.vlan.link} is not declared")
-        elif interface.vlan and by_name[interface.vlan.link].vlan:
-            yield Finding((number, "vlan", "link"), "a VLAN on a VLAN is not supported by network_data.json")
+        if interface.vlan and (words := _no_link(by_name.get(interface.vlan.link), interface.vlan.link)):
+            yield Finding((number, "vlan", "link"), words)
+
+
+def _other_name(interface: Interface, bonds: Sequence[str]) -> str | None:
+    """network_data.json has no names: cloud-init makes its own for bonds (bond0, bond1...) and VLANs."""
+    wanted = interface.name
+    if interface.bond:
+        wanted = f"bond{bonds.index(interface.name)}"
+    elif interface.vlan and not is_template(interface.vlan.id):
+        wanted = f"{interface.vlan.link}.{interface.vlan.id}"
+    return f"cloud-init will call {interface.name} {wanted}: so name it" if wanted != interface.name else None
+
+
+def _no_link(interface: Interface | None, name: str) -> str | None:
+    if interface is None:
+        return f"interface {name} is not declared"
+    return "a VLAN on a VLAN cannot be said in network_data.json" if interface.vlan else None
 
 
 def _no_member(interface: Interface | None, name: str, bonded: dict[str, str]) -> str | None:

@@ -20,7 +20,7 @@ GIB = 1024**3
 
 _TEXT = ("s==", "s!=", "s<=", "s>=", "s<", "s>", "<in>", "<or>", "<all-in>")
 _NUMBER = ("==", "!=", "<=", ">=", "=", "<", ">", "<or>", "<range-in>")
-_OPERATOR = re.compile(r"(s?[=!<>]+|<[a-z-]+>)\s*")
+_OPERATOR = re.compile(r"(<[a-z-]+>|s?[=!<>]+)\s*")
 _RANGE = re.compile(r"[\[(] *\d+ +\d+ *[\])]")
 
 
@@ -31,8 +31,9 @@ def _text(expression: str) -> str:
 
 
 def _number(expression: int | str) -> int | str:
-    if isinstance(expression, int):
+    if isinstance(expression, int) and expression > 0:
         return expression
+    expression = str(expression)
     operator, operands = _parts(expression)
     _check(expression, operator, operands, _NUMBER)
     if operator == "<range-in>":

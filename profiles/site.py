@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from profiles import templates
 from profiles.document import Finding, Location, Strict, refuse
-from profiles.hosts import DEFAULT_NETWORK, Host, Network, Profile
+from profiles.hosts import DEFAULT_NETWORK, Becoming, Host, Network, Profile
 
 Facts = dict[str, str | None]
 
@@ -43,6 +44,7 @@ class Site(Strict):
     def _consistent(self) -> Site:
         refuse("Site", self._dangling())  # what follows walks from profile to profile
         refuse("Site", self._findings())
+        refuse("Site", self._templates())
         return self
 
     # -- which host a node is ------------------------------------------------------------------------
@@ -106,11 +108,11 @@ class Site(Strict):
         name = host.profile
         while name is not None:
             profile = self.profiles[name]
-            said = {key: getattr(profile, key) for key in profile.model_fields_set} | said
+            own = {key: getattr(profile, key) for key in profile.model_fields_set}
+            said = own | said | {"vars": profile.vars | said.get("vars", {})}
             name = said.pop("extends", None)
-        return host.model_copy(
-            update={key: value for key, value in said.items() if key not in host.model_fields_set}
-        )
+        update = {key: value for key, value in said.items() if key not in host.model_fields_set}
+        return host.model_copy(update=update | {"vars": said.get("vars", {}) | host.vars})
 
     # -- what is wrong with it -----------------------------------------------------------------------
 
@@ -152,6 +154,33 @@ class Site(Strict):
         for number, host in hosts:
             yield from self._of_one(number, host)
 
+    def _templates(self) -> Iterator[Finding]:
+        """What no host could make of a template, and the variables that a host lacks, at the template."""
+        for where, said in self._saying():
+            for at, template in said.templated():
+                for words in templates.problems(template):
+                    yield Finding((*where, *at), words)
+        for number, host in enumerate(self.hosts):
+            filled = self._filled(host)
+            for at, template in filled.templated():
+                for words in templates.missing(template, filled.vars):
+                    where = self._where(number, host, str(at[0]))
+                    yield Finding((*where, *at), f"{host.title}: {words}")
+
+    def _saying(self) -> Iterator[tuple[Location, Becoming]]:
+        """All that declares something, and where."""
+        yield from ((("profiles", name), profile) for name, profile in self.profiles.items())
+        yield from ((("hosts", number), host) for number, host in enumerate(self.hosts))
+
+    def _where(self, number: int, host: Host, key: str) -> Location:
+        """Who says what a host has under this key: itself, or one of its profiles."""
+        name = host.profile
+        if key in host.model_fields_set or name is None:
+            return ("hosts", number)
+        while name is not None and key not in self.profiles[name].model_fields_set:
+            name = self.profiles[name].extends
+        return ("profiles", str(name))
+
     def _of_one(self, number: int, host: Host) -> Iterator[Finding]:
         """What is wrong with the host of this number alone."""
         if not host.match.identity():
@@ -166,6 +195,9 @@ class Site(Strict):
             yield Finding(("hosts", number, "network"), f"{host.title}: {words}")
         elif network and (problem := host.misfit(network)):
             yield Finding(("hosts", number, "address"), f"{host.title}: {problem}")
+        if host.address and filled.interfaces and not filled.has_interface_with(host.address):
+            words = f"none of its interfaces has the address {host.address}, at which others look for it"
+            yield Finding(("hosts", number, "address"), f"{host.title}: {words}")
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> str:

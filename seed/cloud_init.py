@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email import message_from_string
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
 from typing import Any
 
 import yaml
 
 from hwdrivers.credentials import Secret
 from profiles.hosts import Host, Network
-
-ANY = "0.0.0.0"  # noqa: S104 - the default route, nothing listens there
+from profiles.user_data import CLOUD_CONFIG, cloud_config, is_multipart
+from seed.network_data import of_interfaces, of_one_nic
 
 
 @dataclass(frozen=True)
@@ -26,11 +30,14 @@ class FirstBootData:
     host_key: Secret
     host_key_public: str
     home_url: str
+    nics: Mapping[str, str] = field(default_factory=dict)
+    """The machine's MACs by the names of its NICs."""
 
 
 def render(data: FirstBootData) -> dict[str, bytes]:
     """The files of the config drive by name."""
-    return {
+    vendor = {"vendor_data.json": data.host.vendor_data, "vendor_data2.json": data.host.vendor_data2}
+    return {name: _json(content) for name, content in vendor.items() if content} | {
         "meta_data.json": _json(meta_data(data)),
         "network_data.json": _json(network_data(data)),
         "user_data": user_data(data).encode(),
@@ -43,23 +50,22 @@ def meta_data(data: FirstBootData) -> dict[str, Any]:
 
 
 def network_data(data: FirstBootData) -> dict[str, Any]:
-    """OpenStack's network_data.json: one NIC, found by its MAC, with a static address or DHCP."""
-    link = {"id": "provisioning", "type": "phy", "ethernet_mac_address": data.mac}
-    network: dict[str, Any] = {"id": "network0", "link": link["id"], "type": "ipv4_dhcp"}
-    services: list[dict[str, str]] = []
-    if data.host.address and data.network:
-        prefix = data.network.cidr.split("/")[1]
-        network |= {"type": "ipv4", "ip_address": f"{data.host.address}/{prefix}", "routes": []}
-        if data.network.gateway:
-            network["routes"] = [{"network": ANY, "netmask": ANY, "gateway": data.network.gateway}]
-        services = [{"type": "dns", "address": server} for server in data.network.dns]
-    return {"links": [link], "networks": [network], "services": services}
+    """OpenStack's network_data.json: what is declared, else the NIC that it boots from.
+
+    Raises UnknownNIC.
+    """
+    if data.host.interfaces:
+        return of_interfaces(data.host.interfaces, data.nics)
+    network = data.network
+    if data.host.address is None or network is None:
+        return of_one_nic(data.mac)
+    return of_one_nic(data.mac, data.host.address, network.cidr, network.gateway, network.dns)
 
 
 def user_data(data: FirstBootData) -> str:
-    """The cloud-config. The host's SSH identity is made by the seed, so that it can be verified at once.
+    """What is declared, and ours, which no declaration changes: the host's identity and its call home.
 
-    What is declared as user data may change all but the host's identity and its call home.
+    The host's SSH identity is made by the seed, so that it can be verified at once.
     """
     ours: dict[str, Any] = {
         "hostname": data.hostname,
@@ -68,8 +74,30 @@ def user_data(data: FirstBootData) -> str:
         "ssh_keys": {"ed25519_private": data.host_key.reveal(), "ed25519_public": data.host_key_public},
         "phone_home": {"url": data.home_url, "post": ["instance_id", "hostname"], "tries": 20},
     }
-    config = {"manage_etc_hosts": True} | data.host.user_data | ours
-    return "#cloud-config\n" + yaml.safe_dump(config, sort_keys=True)
+    declared = data.host.user_data
+    if isinstance(declared, str) and not declared.startswith(f"{CLOUD_CONFIG}\n"):
+        return archive(declared, _cloud_config({"manage_etc_hosts": True} | ours))
+    keys = cloud_config(declared) if isinstance(declared, str) else declared
+    return _cloud_config({"manage_etc_hosts": True} | keys | ours)
+
+
+def archive(declared: str, ours: str) -> str:
+    """Both texts as MIME parts. Ours comes last: of two parts with one key, cloud-init takes the last."""
+    whole = MIMEMultipart(boundary="undercloud-user-data")
+    if is_multipart(declared):
+        whole.attach(message_from_string(declared))
+    else:
+        whole.attach(_part(declared, "plain"))  # cloud-init looks at the first line
+    whole.attach(_part(ours, "cloud-config"))
+    return whole.as_string()
+
+
+def _part(text: str, kind: str) -> MIMEText:
+    return MIMEText(text, kind, "utf-8")
+
+
+def _cloud_config(keys: dict[str, Any]) -> str:
+    return f"{CLOUD_CONFIG}\n" + yaml.safe_dump(keys, sort_keys=True)
 
 
 def _json(content: dict[str, Any]) -> bytes:

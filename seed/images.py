@@ -29,6 +29,10 @@ class Images:
             self._read[name] = (image, file.st_mtime_ns, file.st_size)
         return image
 
+    def host_ramdisk(self, name: str) -> Ramdisk:
+        """The kernel and initramfs of hosts that run from memory; raises ImageError."""
+        return load_ramdisk(self._directory, name)
+
     def ramdisk(self) -> Ramdisk:
         """The deploy ramdisk that the configuration names."""
         return load_ramdisk(self._directory, self._ramdisk)

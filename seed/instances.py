@@ -15,6 +15,7 @@ from pxe.images import ImageError, OSImage
 from seed.cloud_init import FirstBootData, render
 from seed.images import Images
 from seed.model import Instance, Node
+from seed.rendering import NotRenderable, nics, rendered
 from seed.steps.identity import NoSuchDisk, choose_disk
 from seed.store import Store
 
@@ -48,6 +49,7 @@ class Instances:
         except ImageError as error:
             raise NotDeployable(f"node '{node.name}': {error}") from error
         self._check_disk(node, host, image)
+        _rendered(node, host)
         private, public = _new_host_key()
         return _instance(node, host, site, sha512=image.sha512, ssh_host_key=public), {HOST_KEY: private}
 
@@ -66,7 +68,7 @@ class Instances:
             raise NotDeployable(f"node '{node.name}' has no instance")
         with self._store.read() as tx:
             key = tx.secrets.get(node.uuid, HOST_KEY)
-        host = Host.model_validate(instance.host)
+        host = _rendered(node, Host.model_validate(instance.host))
         data = FirstBootData(
             uuid=instance.uuid,
             hostname=instance.hostname,
@@ -76,6 +78,7 @@ class Instances:
             host_key=key,
             host_key_public=instance.ssh_host_key,
             home_url=f"{self._base_url}/v1/phone-home/{node.uuid}",
+            nics=nics(node),
         )
         return configdrive.build(render(data))
 
@@ -112,6 +115,13 @@ class Instances:
             choose_disk(node.inventory, host.root_device, image.virtual_size)
         except NoSuchDisk as error:
             raise NotDeployable(f"node '{node.name}': {error}") from error
+
+
+def _rendered(node: Node, host: Host) -> Host:
+    try:
+        return rendered(node, host)
+    except NotRenderable as error:
+        raise NotDeployable(str(error)) from None
 
 
 def _host(node: Node, site: Site) -> Host:

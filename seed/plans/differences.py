@@ -11,10 +11,22 @@ from hwdrivers.inventory import Disk
 from profiles.hosts import Host, Network
 from pxe.images import ImageError, OSImage
 from seed.model import Document, Instance, Node
+from seed.rendering import rendered
 from seed.steps.identity import choose_disk, describe
 
 # Of a declaration, what says who and when; the rest says what is written to the disk.
 _NOT_WRITTEN = frozenset({"match", "profile", "state", "maintenance"})
+
+_WRITTEN = {
+    "ssh_keys": "SSH keys",
+    "user_data": "user data",
+    "vendor_data": "vendor data",
+    "vendor_data2": "vendor data",
+    "interfaces": "network interfaces",
+    "deploy": "deploy method",
+    "deploy_steps": "deploy steps",
+    "software_raid": "software RAID",
+}
 
 
 def rebuilds(
@@ -34,12 +46,21 @@ def rebuilds(
         yield f"address: {instance.address or 'by DHCP'} → {host.address or 'by DHCP'}"
     elif host.address and _plain(network) != instance.network:
         yield f"network '{host.network}'"
-    declared = host.model_dump(mode="json")
-    for key, words in (("ssh_keys", "SSH keys"), ("user_data", "user data")):
-        if declared[key] != instance.host.get(key, declared[key]):
-            yield words
+    yield from dict.fromkeys(_other_values(node, instance, host))
     if disk := _other_disk(node, instance, host, image):
         yield f"disk: {instance.disk_serial} → {describe(disk)}"
+
+
+def _other_values(node: Node, instance: Instance, host: Host) -> Iterator[str]:
+    """What would be written otherwise, with templates filled in: other variables may come to the same."""
+    now, then = host.model_dump(mode="json"), instance.host
+    if all(now[key] == then.get(key, now[key]) for key in (*_WRITTEN, "vars")):
+        return
+    now = rendered(node, host).model_dump(mode="json")
+    then = rendered(node, Host.model_validate(instance.host)).model_dump(mode="json")
+    for key, words in _WRITTEN.items():
+        if now[key] != then[key]:
+            yield words
 
 
 def digest(host: Host, network: Network | None, image: OSImage) -> str:

@@ -18,6 +18,7 @@ from seed.model import NextBoot, Node, Run
 from seed.plans import estimates
 from seed.plans.differences import digest, rebuilds
 from seed.plans.plan import Act, NodePlan, Options, Plan, Seconds, Verdict
+from seed.rendering import NotRenderable, rendered
 from seed.steps.identity import NoSuchDisk, choose_disk, describe
 from seed.store.errors import NotFound
 
@@ -97,7 +98,7 @@ class Planner:
             return plan.model_copy(update={"verdict": verdict, "why": "no state is declared"})
         try:
             return self._way(plan, node, host, host.state)
-        except (VerbRefused, NoSuchDisk, ImageError) as error:
+        except (VerbRefused, NoSuchDisk, ImageError, NotRenderable) as error:
             return plan.model_copy(update={"verdict": Verdict.BLOCKED, "why": str(error)})
 
     def _busy(self, node: Node) -> str | None:
@@ -124,6 +125,8 @@ class Planner:
             return plan.model_copy(update={"verdict": Verdict.LEFT, "why": f"it is {words}"})
         deploys = any(edge.target == DEPLOYS for edge in path)
         image = self._image(host) if deploys else None
+        if deploys:
+            rendered(node, host)
         verbs = tuple(edge.event for edge in path)
         update = {
             "verdict": Verdict.CHANGE,

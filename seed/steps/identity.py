@@ -50,8 +50,17 @@ def choose_disk(report: Inventory, hints: RootDevice | None, image_bytes: int) -
 
 
 def disks_of(report: Inventory) -> str:
-    """The disks in words: name, size, serial."""
-    return "; ".join(describe(disk) for disk in report.disks) or "none"
+    """A table of the disks, as hints can name them; it begins on a line of its own."""
+    rows = [("NAME", "GIB", "SERIAL", "WWN", "MODEL", "BY-PATH"), *map(_row, report.disks)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return "\n".join(["", *lines]) if report.disks else "none"
+
+
+def _row(disk: Disk) -> tuple[str, ...]:
+    size = f"{disk.size_bytes / GIB:.1f}" if disk.size_bytes else None
+    told = (size, disk.serial, disk.wwn, disk.model, disk.by_path)
+    return (disk.name, *(value or "-" for value in told))
 
 
 def describe(disk: Disk) -> str:
