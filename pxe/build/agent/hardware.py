@@ -15,7 +15,7 @@ from ironic_python_agent import disk_utils, errors, hardware, partition_utils
 from ironic_python_agent.extensions import base as extensions
 
 from .order import ImageOrder, NotWritten
-from .partitions import is_gpt, stretch, takes_iso
+from .partitions import has_gpt, stretch, takes_iso
 from .writing import write
 
 STEP = "write_image_stream"
@@ -68,7 +68,7 @@ def _write(
     _check(node, disk)
     write(order, disk["name"], progress=_teller(order.size))
     written = time.monotonic()
-    if is_gpt(disk["name"]) and takes_iso(disk["name"]):
+    if has_gpt(disk["name"]) and takes_iso(disk["name"]):
         stretch(disk["name"], gzip.decompress(base64.b64decode(configdrive)) if configdrive else None)
     elif configdrive:
         # The agent's own way is slower, and knows MBR tables and disks that take no ISO 9660.

@@ -13,11 +13,22 @@ _GPT_TAIL = 33  # sectors of 512 bytes, or fewer of larger ones, for the second 
 _LARGEST_ISO_SECTOR = 2048  # ECMA-119: a disk with larger sectors gives no ISO 9660 file system
 
 
-def is_gpt(disk: str) -> bool:
-    """Whether the image that was written has a GUID partition table (UEFI 2.10 section 5.3.2)."""
+def has_gpt(disk: str) -> bool:
+    """Whether the image that was written has a GUID partition table (UEFI 2.10 section 5.3.2), else an MBR's.
+
+    Raises NotWritten where it has neither: the disk would boot nothing.
+    """
     with Path(disk).open("rb") as file:
+        first = file.read(512)
         file.seek(sector_size(disk))
-        return file.read(8) == b"EFI PART"
+        if file.read(8) == b"EFI PART":
+            return True
+    if first[510:] == b"\x55\xaa":
+        return False
+    raise NotWritten(
+        f"{disk} has no partition table now that the image is on it: it is no image of a whole disk, or was "
+        f"made for sectors of another size than the disk's {sector_size(disk)} bytes"
+    )
 
 
 def sector_size(disk: str) -> int:
