@@ -84,9 +84,11 @@ class Boots:
 
     def _told(self, tx: Transaction, node: Node, boot: Boot, usual: Mapping[Hop, Usual]) -> Told:
         way, run = boot.way(node.next_boot), _waiting(tx, boot)
+        failed = run is not None and run.state is RunState.FAILED
+        given_up = run.finished_at if run is not None and failed else None
         attempt = Attempt(
             boot.milestones,
-            boot.ended.at if boot.ended else self._clock(),
+            boot.ended.at if boot.ended else given_up or self._clock(),
             node=node.name,
             way=way,
             macs=node.macs,
@@ -98,7 +100,6 @@ class Boots:
             seed=self._seed,
             usual=usual,
         )
-        failed = run is not None and run.state is RunState.FAILED
         attempt = replace(
             attempt, until=until(run, way, attempt.reached), over=failed or boot.ended is not None
         )

@@ -14,7 +14,7 @@ from bootstrap.cli.events import local
 
 MARKS = {"seen": ("●", "green"), "passed": ("○", "dim"), "missing": ("✗", "red"), "ahead": ("·", "dim")}
 WAITED = ("…", "yellow")  # a hop that is not late yet
-HALF = 10  # columns of the bar that the usual time takes
+HALF = 7  # columns of the bar that the usual time takes
 
 
 def register(app: typer.Typer) -> None:
@@ -29,7 +29,8 @@ def boot(
 ) -> None:
     """Show how a machine booted: each hop with its time, how long it took, and what is usual here.
 
-    The bars are as long as the hop took, up to the mark where that is what most boots take.
+    USUAL is the median of the fleet's newest boots, and what nine in ten of them stay within, in seconds.
+    A bar that ends at its mark took as long as usual.
 
     Examples: `undercloud node boot node-1`, `undercloud node boot node-1 --attempt 2`
     """
@@ -54,7 +55,8 @@ def _heading(name: str, chosen: dict[str, Any], many: int) -> str:
     run = chosen["run"]
     by = f", for #{run['id']} {run['verb']} ({run['state']})" if run else ""
     newest = " (the newest)" if chosen["attempt"] == 1 else ""
-    return f"{name}: attempt {chosen['attempt']} of {many}{newest}, to the {chosen['way']}{by}"
+    began = local(chosen["began"])
+    return f"{name}: attempt {chosen['attempt']} of {many}{newest}, {began}, to the {chosen['way']}{by}"
 
 
 def _timeline(chosen: dict[str, Any]) -> Table:
@@ -63,7 +65,7 @@ def _timeline(chosen: dict[str, Any]) -> Table:
         table.add_column(title, no_wrap=True)
     table.add_column("SECONDS", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    table.add_column("USUAL", justify="right", no_wrap=True)
+    table.add_column("USUAL, 9 IN 10", justify="right", no_wrap=True)
     table.add_column("SEEN")
     verdict = chosen["diagnosis"]["verdict"]
     for hop in chosen["hops"]:
@@ -71,7 +73,7 @@ def _timeline(chosen: dict[str, Any]) -> Table:
         if hop["standing"] == "missing" and verdict != "stuck":
             mark, style = WAITED
         table.add_row(
-            Text(local(hop["at"]) if hop["at"] else ""),
+            Text(local(hop["at"]).split()[1] if hop["at"] else ""),
             Text(mark, style=style),
             Text(hop["hop"], style=style if hop["standing"] != "seen" else ""),
             Text("" if hop["seconds"] is None else f"{hop['seconds']:.1f}"),
@@ -103,7 +105,7 @@ def _pace(took: float, usual: dict[str, Any]) -> str:
 
 
 def _usual(usual: dict[str, Any] | None) -> str:
-    return f"{usual['median']:.1f} (9 in 10: {usual['p90']:.1f})" if usual else ""
+    return f"{usual['median']:.1f}, {usual['p90']:.1f}" if usual else ""
 
 
 def _seen(hop: dict[str, Any], verdict: str) -> str:

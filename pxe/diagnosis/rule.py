@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,8 +42,17 @@ class Rule:
         words = defaultdict(lambda: "?", {"node": attempt.node, "seed": attempt.seed or "the seed"})
         words.update({key: str(value) for key, value in match.words.items() if value is not None})
         causes = tuple(Cause(c.what.format_map(words), c.do.format_map(words)) for c in self.causes)
-        evidence = (*map(evidence_of, match.seen), *map(Evidence, match.notes))
+        evidence = (*_once(match.seen), *map(Evidence, match.notes))
         return Diagnosis(self.id, Verdict.STUCK, hop, self.summary.format_map(words), evidence, causes)
+
+
+def _once(seen: Sequence[Milestone]) -> Iterator[Evidence]:
+    """The newest of them; what was seen again is told once, with how often and when first."""
+    told: dict[str, list[Evidence]] = {}
+    for evidence in map(evidence_of, seen):
+        told.setdefault(evidence.text, []).append(evidence)
+    for text, same in list(told.items())[-SHOWN:]:
+        yield Evidence(f"{text} ({len(same)} times)" if len(same) > 1 else text, same[0].at)
 
 
 def evidence_of(milestone: Milestone) -> Evidence:
@@ -61,12 +70,12 @@ def found(seen: Sequence[Milestone], *notes: str, **words: Any) -> Match | None:
         return None
     last = seen[-1]
     known = {"mac": last.mac, "address": last.address, "said": last.message, **last.data}
-    return Match(tuple(seen[-SHOWN:]), known | words, notes)
+    return Match(tuple(seen), known | words, notes)
 
 
 def always(attempt: Attempt) -> Match:
     """For the last rule of a hop: what was seen last is the evidence."""
-    return Match(attempt.milestones[-SHOWN:], {"times": len(attempt.milestones)})
+    return Match(attempt.milestones, {"times": len(attempt.milestones)})
 
 
 def signs(*names: str) -> Callable[[Attempt], Match | None]:

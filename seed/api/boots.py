@@ -18,6 +18,7 @@ from seed.api.context import Context
 from seed.boot_times import usual
 from seed.boots import Told
 from seed.model import Node
+from seed.store.errors import NotFound, WrongKey
 
 Count = Annotated[int, Query(ge=1, le=50)]
 
@@ -65,7 +66,7 @@ def _asked(context: Context, node: Node, attempt: Attempt) -> tuple[Attempt, tup
     try:
         with context.bmcs.open(node) as bmc:
             return replace(attempt, powered=bmc.power_state() is PowerState.ON), ()
-    except BMCError as error:
+    except (BMCError, NotFound, WrongKey) as error:  # its credentials may be gone
         return replace(attempt, powered=None), (Evidence(f"its BMC does not tell its power: {error}"),)
 
 
