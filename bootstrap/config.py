@@ -66,6 +66,8 @@ class Provisioning(Strict):
     dhcp: DHCPMode = DHCPMode.SERVER
     dhcp_range: AddressRange | None = None
     subnets: tuple[RelayedSubnet, ...] = ()
+    embedded_tftp: bool = False
+    """With `dhcp: none`: serve loaders by TFTP all the same, for a site's DHCP server that names them."""
     uefi_loader: UEFILoader = UEFILoader.IPXE
     unknown_machines: UnknownMachines = UnknownMachines.IGNORE
     http_port: int = Field(default=DEFAULT_HTTP_PORT, ge=1, le=65535)
@@ -93,6 +95,12 @@ class Provisioning(Strict):
             raise ValueError(f"subnets are behind relays, but `dhcp` is {self.dhcp}; write `dhcp: relay`")
         if self.dhcp_range and self.dhcp in (DHCPMode.PROXY, DHCPMode.NONE):
             raise ValueError(f"dhcp_range: nothing is leased, since `dhcp` is {self.dhcp}; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _one_tftp_server(self) -> Provisioning:
+        if self.embedded_tftp and self.dhcp is not DHCPMode.NONE:
+            raise ValueError(f"embedded_tftp: dnsmasq serves TFTP, since `dhcp` is {self.dhcp}; leave it out")
         return self
 
     @model_validator(mode="after")
@@ -129,6 +137,10 @@ class Provisioning(Strict):
             strangers=self.inspects_unknown,
             uefi_loader=self.uefi_loader,
         )
+
+    @property
+    def serves_tftp(self) -> bool:
+        return self.dhcp is not DHCPMode.NONE or self.embedded_tftp
 
     @property
     def inspects_unknown(self) -> bool:

@@ -27,6 +27,7 @@ from pxe.capture.live import Listener
 from pxe.daemon import Dnsmasq, NoDnsmasq
 from pxe.dnsmasq import DHCPMode, render
 from pxe.firmware import required, stage
+from pxe.tftp import TFTPServer
 from seed.conductor import Conductor
 from seed.milestones import BootJournal
 
@@ -79,10 +80,10 @@ def _configure(config: Config) -> Path:
     """Write dnsmasq's configuration and stage the boot loaders."""
     directory, network = config.dnsmasq_dir, config.provisioning.network()
     path = directory / "dnsmasq.conf"
-    if network.mode is DHCPMode.NONE:
-        return path
-    stage(directory / "tftp", required=required(network.uefi_loader))
-    path.write_text(render(network, directory=directory, base_url=config.provisioning.base_url))
+    if config.provisioning.serves_tftp:
+        stage(directory / "tftp", required=required(network.uefi_loader))
+    if network.mode is not DHCPMode.NONE:
+        path.write_text(render(network, directory=directory, base_url=config.provisioning.base_url))
     return path
 
 
@@ -98,18 +99,23 @@ def _leading(config: Config, seed: Seed, configuration: Path) -> Leading:
 
 @contextmanager
 def _answering(config: Config, seed: Seed, configuration: Path) -> Iterator[Dnsmasq | NoDnsmasq]:
-    """dnsmasq, and an ear on the wire for what its log cannot tell."""
+    """dnsmasq, or TFTP alone, and an ear on the wire for what their logs cannot tell."""
     provisioning = config.provisioning
-    if provisioning.dhcp is DHCPMode.NONE:
+    if not provisioning.serves_tftp:
         yield NoDnsmasq()
         return
     listener = Listener(provisioning.interface, lambda found: journal.hear(found))
     journal = BootJournal(
         seed.store,
         own={str(provisioning.address.ip), str(provisioning.machines_address)},
-        proxy=provisioning.dhcp is DHCPMode.PROXY,
+        proxy=provisioning.dhcp in (DHCPMode.PROXY, DHCPMode.NONE),
         heard=listener.alive,
     )
+    if provisioning.embedded_tftp:
+        root, address = config.dnsmasq_dir / "tftp", str(provisioning.machines_address)
+        with listener, TFTPServer(root, address, journal.sent):
+            yield NoDnsmasq()
+        return
     with listener, Dnsmasq(configuration, journal.read) as dnsmasq:
         yield dnsmasq
 

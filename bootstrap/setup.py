@@ -63,7 +63,7 @@ class Setup:
         if not process.is_up(config):
             process.start(self._path, config)
         yield f"the seed answers on {config.socket}; its log is {config.log_file}"
-        for loader in () if config.provisioning.dhcp is DHCPMode.NONE else REQUIRED:
+        for loader in REQUIRED if config.provisioning.serves_tftp else ():
             size = len(fetch(str(config.provisioning.machines_address), loader.filename))
             yield f"{loader.filename} comes by TFTP ({size} bytes)"
 

@@ -73,6 +73,10 @@ class BootJournal:
         expected = self._proxy and not other.data.get("file")
         self._take(found if expected else other, strangers=False)
 
+    def sent(self, found: Milestone) -> None:
+        """Journal what this seed itself served by TFTP, or refused."""
+        self._take(found, strangers=False)
+
     def _take(self, found: Milestone, *, strangers: bool) -> None:
         """Journal it, once in a row, if it is about an enrolled machine, or about a stranger that asks."""
         with self._one_at_a_time:

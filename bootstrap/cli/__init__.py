@@ -12,6 +12,7 @@ from bootstrap.cli import (
     bmc,
     credentials,
     discover,
+    doctor,
     events,
     handoff,
     image,
@@ -49,7 +50,7 @@ def main(
     ctx.obj = config
 
 
-for command in (init, discover, plan, events, why, handoff, report):
+for command in (init, doctor, discover, plan, events, why, handoff, report):
     command.register(app)
 for group in (bmc, credentials, image, lifecycle, node, profiles, rollout, seed):
     app.add_typer(group.app, name=group.__name__.rsplit(".", 1)[-1])
