@@ -18,9 +18,11 @@ from hwdrivers.credentials import Secret
 from hwdrivers.governor import Governor, unpaced
 from hwdrivers.sweep import Sweep
 from pxe.dnsmasq import DHCPMode
+from pxe.firmware import UEFILoader
 from seed.agent import AgentClient
 from seed.api import machines, operators
 from seed.api.context import Context
+from seed.arrivals import Arrivals
 from seed.bmcs import BMCs
 from seed.boot import Boot
 from seed.boots import Boots
@@ -31,6 +33,7 @@ from seed.consoles import Consoles
 from seed.declarations import Declarations
 from seed.ejecting import Ejecting
 from seed.errors import StoreFailed
+from seed.grub_files import GrubFiles
 from seed.images import Images
 from seed.instances import Instances
 from seed.learnt import Learnt
@@ -124,8 +127,16 @@ def compose(
     learnt = Learnt(store)
     governor = _governor(learnt, bmc)
     bmcs = BMCs(store, governor.connect)
-    reservations = Reservations(store, config.dnsmasq_dir / "dnsmasq.hosts", reload_dhcp)
-    boot = Boot(store, images, base_url, config.ramdisk.kernel_arguments)
+    inspects = config.provisioning.inspects_unknown
+    boot = Boot(store, images, base_url, config.ramdisk.kernel_arguments, inspects=inspects)
+    reservations = Reservations(
+        store,
+        config.dnsmasq_dir / "dnsmasq.hosts",
+        reload_dhcp,
+        grub=GrubFiles(config.dnsmasq_dir / "tftp", boot, images),
+        signed=config.provisioning.uefi_loader is UEFILoader.GRUB,
+        base_url=base_url,
+    )
     media = BootMedia(store, images, boot.told, config.media_dir, config.provisioning.media_base_url)
     dhcp = config.provisioning.dhcp is not DHCPMode.NONE
     boot_ramdisk = BootRamdisk(bmcs, ramdisk, images, reservations.refresh, media, dhcp=dhcp)
@@ -155,6 +166,7 @@ def compose(
     ejecting = Ejecting(bmcs, media)
     conductor.follow(ejecting.wake)
     declarations = Declarations(store)
+    arrivals = Arrivals(store, declarations, inspects=inspects)
     context = Context(
         name=socket.gethostname(),
         store=store,
@@ -184,7 +196,7 @@ def compose(
         captures,
         ejecting,
         operators.create(context),
-        machines.create(store, boot, media, images, ramdisk, instances, base_url, conductor.wake),
+        machines.create(store, boot, media, images, ramdisk, instances, arrivals, base_url, conductor.wake),
     )
 
 

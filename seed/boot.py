@@ -1,59 +1,95 @@
-"""What a machine gets when its firmware asks: here a MAC becomes a boot script."""
+"""What a machine gets when its firmware asks: here a MAC, UUID or serial number becomes a boot script."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from hwdrivers.mac import normal_mac
+from hwdrivers.told import told_uuid
 from pxe.images import Ramdisk
-from pxe.ipxe import BootDisk, BootRamdisk, BootSpec, machine_script
+from pxe.ipxe import BootDisk, BootRamdisk, BootSpec, Halt, machine_script
 from seed.images import Images
 from seed.lifecycle import DECOMMISSIONED
 from seed.media import Told
-from seed.model import NextBoot, Node
+from seed.model import Bootable, NextBoot, Node
 from seed.ramdisk_network import network_of
-from seed.store import Store
-from seed.store.errors import NotFound
+from seed.recognition import owner
+from seed.store import Store, Transaction
+from seed.store.errors import Conflict, NotFound
+
+UNKNOWN = "unknown"  # in URLs, in place of a node's UUID
+LOADS = 5  # of the ramdisk in one attempt: a kernel that dies so often will not live the next time
+_FRESH = ("power.on", "agent.report", "agent.lookup", "agent.heartbeat")
+
+
+class ScriptRefused(Exception):
+    """A machine gets no script; the message is journaled."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a machine tells of itself: the NIC that it boots from, and SMBIOS' UUID and serial number."""
+
+    mac: str | None
+    system_uuid: str | None = None
+    serial: str | None = None
+    address: str = ""
+
+    @property
+    def macs(self) -> list[str]:
+        return [self.mac] if self.mac else []
 
 
 class Boot:
-    """Answers for one provisioning network; a machine that is not enrolled gets no script."""
+    """Answers for one provisioning network; `inspects`: machines of no node boot the ramdisk too."""
 
     def __init__(
-        self, store: Store, images: Images, base_url: str, kernel_arguments: tuple[str, ...]
+        self,
+        store: Store,
+        images: Images,
+        base_url: str,
+        kernel_arguments: tuple[str, ...],
+        *,
+        inspects: bool = False,
     ) -> None:
         self._store = store
         self._images = images
         self._base_url = base_url
         self._kernel_arguments = kernel_arguments
+        self._inspects = inspects
+        self._refused: dict[str | None, str] = {}  # MAC → why, so that one who asks for hours is told of once
 
-    def script_for(self, mac: str) -> str | None:
-        """The iPXE script of the machine with this MAC, rendered now; None for one that is none of ours."""
-        with self._store.write() as tx:
-            node = tx.nodes.by_macs([mac.lower().replace("-", ":")])
-            if node is None or node.state == DECOMMISSIONED:
-                return None
-            tx.events.add("boot.script", f"asked what to boot: {node.next_boot}", node=node.uuid, mac=mac)
-        return machine_script(
-            self.spec_for(node, mac), f"undercloud: {node.name} boots from {node.next_boot}"
-        )
+    def script_for(self, asked: Asked) -> str:
+        """The iPXE script of the machine, rendered now; raises ScriptRefused."""
+        try:
+            with self._store.write() as tx:
+                script = self._answer(tx, asked)
+        except (ScriptRefused, Conflict) as error:
+            self._journal_refusal(asked, str(error))
+            raise ScriptRefused(str(error)) from error
+        self._refused.pop(asked.mac, None)
+        return script
 
-    def spec_for(self, node: Node, mac: str) -> BootSpec:
+    def spec_for(self, node: Node | Bootable, mac: str | None) -> BootSpec:
         """What the node is to boot."""
-        if node.next_boot is NextBoot.DISK:
-            return BootDisk()
-        return BootRamdisk(
-            kernel_url=f"{self._base_url}/boot/{node.uuid}/kernel",
-            initramfs_url=f"{self._base_url}/boot/{node.uuid}/initramfs",
-            arguments=(
-                f"ipa-api-url={self._base_url}",
-                f"ipa-inspection-callback-url={self._base_url}/v1/continue_inspection",
-                "ipa-inspection-collectors=default",
-                f"BOOTIF={mac.lower().replace('-', ':')}",
-                *self._kernel_arguments,
-            ),
-        )
+        with self._store.read() as tx:
+            return self._spec(tx, node, mac)
+
+    def script_of(self, node: Bootable) -> tuple[BootSpec, str]:
+        """What the node is to boot, and what its console is told of it."""
+        spec = self.spec_for(node, node.boot_mac)
+        return spec, _title(node, spec)
+
+    def script_of_unknown(self) -> tuple[BootSpec, str] | None:
+        """What a machine of no node boots, where it boots anything."""
+        if not self._inspects:
+            return None
+        return self._ramdisk_of(UNKNOWN, None), "undercloud: a machine of no node boots the ramdisk"
 
     def told(self, node: Node) -> Told:
         """What an ISO tells the node's machine; raises NotFound where it is not to boot the ramdisk."""
-        spec = self.spec_for(node, node.boot_mac or "")
+        spec = self.spec_for(node, node.boot_mac)
         if not isinstance(spec, BootRamdisk):
             raise NotFound(f"node '{node.name}' is not to boot the ramdisk")
         return Told(spec.arguments, network_of(node))
@@ -61,7 +97,119 @@ class Boot:
     def ramdisk(self, node_uuid: str, part: str) -> Ramdisk:
         """The files behind the script's URLs; `part` is only told to the journal. Raises NotFound."""
         ramdisk = self._images.ramdisk()
+        if node_uuid == UNKNOWN and self._inspects:
+            return ramdisk
         with self._store.write() as tx:
             node = tx.nodes.get(node_uuid)
             tx.events.add(f"boot.{part}", f"fetches the {part}", node=node.uuid)
         return ramdisk
+
+    def fetched_loader(self, filename: str, address: str) -> None:
+        """Journal that a boot loader was fetched by HTTP, with the node that this address was leased to."""
+        with self._store.write() as tx:
+            leases = reversed(tx.events.newest(1000, kind="boot.dhcpack"))
+            node = next((event.node for event in leases if event.data.get("address") == address), None)
+            message = f"{address} fetches {filename} by HTTP"
+            tx.events.add("boot.http-loader", message, node=node, file=filename, address=address)
+
+    # -- what it decides -----------------------------------------------------------------------------
+
+    def _answer(self, tx: Transaction, asked: Asked) -> str:
+        node = owner(tx, asked.macs, asked.system_uuid, asked.serial)
+        if node is None:
+            return self._of_unknown(tx, asked)
+        if node.state == DECOMMISSIONED:
+            raise ScriptRefused(f"node '{node.name}' is decommissioned")
+        self._learn(tx, node, asked)
+        spec = self._spec(tx, node, asked.mac)
+        self._journal(tx, node, spec, asked)
+        return machine_script(spec, _title(node, spec))
+
+    def _spec(self, tx: Transaction, node: Node | Bootable, mac: str | None) -> BootSpec:
+        if node.next_boot is NextBoot.DISK:
+            return BootDisk()
+        if self._loads(tx, node) >= LOADS:
+            return Halt(
+                f"The ramdisk was loaded {LOADS} times since power-on, and no agent called the seed. "
+                f"This is why it stops: undercloud why {node.name}"
+            )
+        return self._ramdisk_of(node.uuid, mac)
+
+    def _loads(self, tx: Transaction, node: Node | Bootable) -> int:
+        """How often the ramdisk was fetched since the machine was powered on, or an agent called from it."""
+        count = 0
+        for event in reversed(tx.events.newest(200, node=node.uuid)):
+            if event.kind in _FRESH:
+                break
+            count += event.kind == "boot.initramfs"
+        return count
+
+    def _ramdisk_of(self, whose: str, mac: str | None, report_to: str = "") -> BootRamdisk:
+        return BootRamdisk(
+            kernel_url=f"{self._base_url}/boot/{whose}/kernel",
+            initramfs_url=f"{self._base_url}/boot/{whose}/initramfs",
+            arguments=(
+                f"ipa-api-url={self._base_url}",
+                f"ipa-inspection-callback-url={self._base_url}/v1/continue_inspection{report_to}",
+                "ipa-inspection-collectors=default",
+                *([f"BOOTIF={mac}"] if mac else []),
+                *self._kernel_arguments,
+            ),
+        )
+
+    def _of_unknown(self, tx: Transaction, asked: Asked) -> str:
+        if not self._inspects:
+            raise ScriptRefused(f"no node has {_who(asked)}")
+        tx.events.add("boot.script", f"{_who(asked)}, of no node, boots the ramdisk", mac=asked.mac)
+        # The agent does not tell the system's UUID; what iPXE told comes back with the agent's report.
+        uuid = told_uuid(asked.system_uuid)
+        spec = self._ramdisk_of(UNKNOWN, asked.mac, "?" + urlencode({"system_uuid": uuid}) if uuid else "")
+        return machine_script(spec, "undercloud: a machine of no node boots the ramdisk")
+
+    # -- what it writes down -------------------------------------------------------------------------
+
+    def _learn(self, tx: Transaction, node: Node, asked: Asked) -> None:
+        """A NIC that was changed is known by what SMBIOS says; the UUID by the NIC."""
+        if asked.mac and asked.mac not in node.macs:
+            tx.nodes.update(node.uuid, macs=(*node.macs, asked.mac))
+            tx.events.add("node.changed", f"{asked.mac} is a new NIC of it, by {_who(asked)}", node=node.uuid)
+        uuid = told_uuid(asked.system_uuid)
+        if uuid and node.system_uuid is None:
+            tx.nodes.update(node.uuid, system_uuid=uuid)
+
+    def _journal(self, tx: Transaction, node: Node, spec: BootSpec, asked: Asked) -> None:
+        if isinstance(spec, Halt):
+            tx.events.add("boot.loop", spec.reason, node=node.uuid, mac=asked.mac, times=LOADS)
+        else:
+            message = f"asked what to boot: {node.next_boot}"
+            tx.events.add("boot.script", message, node=node.uuid, mac=asked.mac)
+
+    def _journal_refusal(self, asked: Asked, why: str) -> None:
+        if self._refused.get(asked.mac) == why:
+            return
+        self._refused[asked.mac] = why
+        with self._store.write() as tx:
+            try:
+                node = owner(tx, asked.macs, asked.system_uuid, asked.serial)
+            except Conflict:
+                node = None
+            message, whose = f"gets no boot script: {why}", node.uuid if node else None
+            tx.events.add(
+                "boot.script-refused", message, node=whose, why=why, mac=asked.mac, address=asked.address
+            )
+
+
+def asked_by(mac: str, system_uuid: str | None, serial: str | None, address: str) -> Asked:
+    """What stands in a machine's question."""
+    return Asked(normal_mac(mac), system_uuid, serial, address)
+
+
+def _who(asked: Asked) -> str:
+    parts = (("MAC", asked.mac), ("UUID", asked.system_uuid), ("serial", asked.serial))
+    return ", ".join(f"{name} {value}" for name, value in parts if value) or "no identity"
+
+
+def _title(node: Node | Bootable, spec: BootSpec) -> str:
+    return f"undercloud: {node.name} " + (
+        "stops here" if isinstance(spec, Halt) else f"boots from {node.next_boot}"
+    )

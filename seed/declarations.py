@@ -59,7 +59,8 @@ class Declarations:
     def enroll(self, node: Node, who: str) -> Node:
         """Record a new machine; raises Conflict and then nothing has changed."""
         with self._store.write() as tx:
-            tx.credentials.get(node.credentials)
+            if node.credentials:  # a machine that came by itself may wait for them
+                tx.credentials.get(node.credentials)
             tx.nodes.add(node)
             tx.events.add("node.enrolled", f"{node.bmc} enrolled by {who}", node=node.uuid, who=who)
             host = assigned(tx.documents.site(), [node]).hosts.get(node.uuid)

@@ -16,6 +16,7 @@ from itertools import pairwise
 
 import networkx as nx
 
+ENROLL = "enroll"  # the beginning: nothing was asked of such a machine yet
 DECOMMISSIONED = "decommissioned"  # the end: DHCP and the boot server do not know such a machine
 
 PHASES = ("enrol", "provision", "maintain", "decommission")

@@ -102,6 +102,13 @@ class BootMedia:
         told = self._tell(node)
         return Offer(self._iso(name), own_part(node.name, told.arguments, told.network))
 
+    def over_http(self, node_uuid: str) -> Offer:
+        """The same ISO for the node's own firmware, whose HTTP boot takes it; raises NotFound, ImageError."""
+        with self._store.read() as tx:
+            node = tx.nodes.get(node_uuid)
+        told = self._tell(node)
+        return Offer(self._present()[1], own_part(node.name, told.arguments, told.network))
+
     def fetched(self, node_uuid: str, token: str, by: str) -> None:
         """Journal that a BMC reads an ISO, once for each offer: it may come for it a thousand times."""
         if self._fetched.get(node_uuid) == token:

@@ -44,7 +44,8 @@ class Node:
     """One machine. `state` and `target_state` are Ironic's provision_state and target_provision_state.
 
     `power` is what was last seen; `expected_power` is what the last run, or an accepted drift, left it in.
-    `system_uuid` is SMBIOS' (DSP0134 section 7.2.1), as BMC, iPXE and agent tell it; `console` is where its
+    `system_uuid` is SMBIOS' (DSP0134 section 7.2.1), as BMC and iPXE tell it; `secure_boot` is whether UEFI
+    takes signed loaders alone, None where the BMC does not tell; `console` is where its
     serial console is beside the BMC's own, such as tcp://192.0.2.9:7001 of a console server;
     `ramdisk_network` is OpenStack's network_data.json for the ramdisk, where DHCP does not tell its address.
     """
@@ -64,6 +65,7 @@ class Node:
     model: str | None = None
     serial: str | None = None
     system_uuid: str | None = None
+    secure_boot: bool | None = None
     console: str | None = None
     boot_interface: BootInterface = BootInterface.PXE
     ramdisk_network: Document | None = None
@@ -121,12 +123,16 @@ class Watched:
 
 @dataclass(frozen=True)
 class Bootable:
-    """What DHCP is to know of a node: much less than its inventory, for many nodes at once."""
+    """What firmware's questions are answered from: much less than an inventory, for many nodes at once."""
 
+    uuid: str
     name: str
     macs: tuple[str, ...]
     boot_mac: str | None
     facts: dict[str, str | None]
+    next_boot: NextBoot
+    system_uuid: str | None
+    secure_boot: bool | None
 
 
 def boot_mac_of(macs: tuple[str, ...], seen: str | None) -> str | None:

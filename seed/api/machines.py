@@ -10,26 +10,28 @@ from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import parse_qs
 
-from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from hwdrivers.agent_inventory import from_agent
 from hwdrivers.credentials import Secret
-from pxe.images import ImageError
-from pxe.ipxe import entry_script
 from seed.api.bodies import refuse_body
+from seed.api.booting import client, found
+from seed.api.booting import routes as boot_routes
 from seed.api.media import routes as media_routes
+from seed.arrivals import Arrivals
 from seed.boot import Boot
 from seed.errors import StoreFailed
 from seed.images import Images
 from seed.instances import Instances
+from seed.lifecycle import ENROLL
 from seed.media import BootMedia
 from seed.model import Node
 from seed.ramdisk import HEARTBEAT_TIMEOUT, LookupRefused, Ramdisk
 from seed.store import Store
-from seed.store.errors import Conflict, NotFound
+from seed.store.errors import Conflict
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ def create(
     images: Images,
     ramdisk: Ramdisk,
     instances: Instances,
+    arrivals: Arrivals,
     base_url: str,
     wake: Callable[[], None],
 ) -> FastAPI:
@@ -59,9 +62,9 @@ def create(
     app = FastAPI(title="undercloud, for machines", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(RequestValidationError, refuse_body)
     app.add_exception_handler(StoreFailed, _ask_again)
-    _boot_routes(app, boot, images, base_url)
-    media_routes(app, media)
-    _agent_routes(app, store, ramdisk, wake)
+    boot_routes(app, boot, images, base_url)
+    media_routes(app, boot, media)
+    _agent_routes(app, store, ramdisk, arrivals, wake)
     _host_routes(app, store, instances, wake)
     return app
 
@@ -72,48 +75,29 @@ def _ask_again(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": "the seed's store does not answer"}, 503)
 
 
-def _boot_routes(app: FastAPI, boot: Boot, images: Images, base_url: str) -> None:
-    @app.get("/boot.ipxe", response_class=PlainTextResponse)
-    def entry() -> str:
-        return entry_script(f"{base_url}/boot/script")
-
-    @app.get("/boot/script", response_class=PlainTextResponse)
-    def script(mac: str) -> str:
-        try:
-            text = boot.script_for(mac)
-        except (ImageError, Conflict) as error:
-            raise HTTPException(503, str(error)) from error
-        if text is None:
-            raise HTTPException(404, f"no node has MAC {mac}")
-        return text
-
-    @app.get("/boot/{node}/kernel")
-    def kernel(node: str) -> Response:
-        return FileResponse(_found(boot.ramdisk, node, "kernel").kernel)
-
-    @app.get("/boot/{node}/initramfs")
-    def initramfs(node: str) -> Response:
-        return FileResponse(_found(boot.ramdisk, node, "initramfs").initramfs)
-
-    @app.get("/images/{name}")
-    def image(name: str) -> Response:
-        return FileResponse(_found(images.os_image, name).path)
-
-
-def _agent_routes(app: FastAPI, store: Store, ramdisk: Ramdisk, wake: Callable[[], None]) -> None:
+def _agent_routes(
+    app: FastAPI, store: Store, ramdisk: Ramdisk, arrivals: Arrivals, wake: Callable[[], None]
+) -> None:
     @app.get("/")
     def root() -> dict[str, Any]:
         return {"name": "undercloud", "versions": [API_VERSION], "default_version": API_VERSION}
 
     @app.post("/v1/continue_inspection", status_code=202)
-    def report(document: dict[str, Any], request: Request) -> dict[str, str]:
+    def report(document: dict[str, Any], request: Request, system_uuid: str | None = None) -> dict[str, str]:
         inventory = from_agent(document)
-        node = _node_of(store, [nic.mac for nic in inventory.nics if nic.mac])
         try:
-            ramdisk.reported(node, _client(request), inventory)
+            node = arrivals.node_of(inventory, system_uuid, client(request))
+        except Conflict as error:
+            raise HTTPException(409, str(error)) from error
+        if node is None:
+            raise HTTPException(404, "no node has any of these MACs")
+        if node.state == ENROLL:  # no run waits for its report
+            return {"uuid": node.uuid}
+        try:
+            ramdisk.reported(node, client(request), inventory)
         except LookupRefused as error:
             with store.write() as tx:
-                tx.events.add("agent.refused", f"an agent at {_client(request)}: {error}", node=node.uuid)
+                tx.events.add("agent.refused", f"an agent at {client(request)}: {error}", node=node.uuid)
             raise HTTPException(409, str(error)) from error
         wake()
         return {"uuid": node.uuid}
@@ -126,16 +110,16 @@ def _agent_routes(app: FastAPI, store: Store, ramdisk: Ramdisk, wake: Callable[[
         if node_uuid not in (None, node.uuid):
             raise HTTPException(404, "these MACs belong to another node")
         try:
-            token = ramdisk.lookup(node, _client(request))
+            token = ramdisk.lookup(node, client(request))
         except LookupRefused as error:
             with store.write() as tx:
-                tx.events.add("agent.refused", f"an agent at {_client(request)}: {error}", node=node.uuid)
+                tx.events.add("agent.refused", f"an agent at {client(request)}: {error}", node=node.uuid)
             raise HTTPException(409, str(error)) from error
         return _lookup_answer(node, token)
 
     @app.post("/v1/heartbeat/{node_uuid}", status_code=202)
     def heartbeat(node_uuid: str, body: Heartbeat) -> None:
-        node = _found(_get(store), node_uuid)
+        node = _get(store, node_uuid)
         accepted = ramdisk.heartbeat(
             node,
             Secret(body.agent_token),
@@ -151,11 +135,9 @@ def _agent_routes(app: FastAPI, store: Store, ramdisk: Ramdisk, wake: Callable[[
 def _host_routes(app: FastAPI, store: Store, instances: Instances, wake: Callable[[], None]) -> None:
     @app.post("/v1/phone-home/{node_uuid}")
     def home(node_uuid: str, request: Request, said: Annotated[str, Depends(_instance_id)]) -> None:
-        node = _found(_get(store), node_uuid)
-        if node.instance is None or said != node.instance.uuid:
-            raise HTTPException(403, "this is not the instance that was deployed")
-        if node.instance.address not in (None, _client(request)):
-            raise HTTPException(403, "this call comes from another host")
+        node = _get(store, node_uuid)
+        if wrong := instances.is_another(node, said, client(request)):
+            raise HTTPException(403, wrong)
         instances.came_home(node)
         wake()
 
@@ -192,12 +174,9 @@ def _client(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
-def _get(store: Store) -> Any:
-    def get(uuid: str) -> Node:
-        with store.read() as tx:
-            return tx.nodes.get(uuid)
-
-    return get
+def _get(store: Store, uuid: str) -> Node:
+    with store.read() as tx:
+        return found(lambda: tx.nodes.get(uuid))
 
 
 def _node_of(store: Store, macs: list[str]) -> Node:
@@ -209,12 +188,3 @@ def _node_of(store: Store, macs: list[str]) -> Node:
     if node is None:
         raise HTTPException(404, "no node has any of these MACs")
     return node
-
-
-def _found(get: Any, *arguments: str) -> Any:
-    try:
-        return get(*arguments)
-    except NotFound as error:
-        raise HTTPException(404, str(error)) from error
-    except ImageError as error:
-        raise HTTPException(503, str(error)) from error

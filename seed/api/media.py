@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TypeVar
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 
-from pxe.images import ImageError
+from seed.api.booting import client, found
+from seed.boot import Boot
 from seed.media import BootMedia, Offer
-from seed.store.errors import NotFound
-
-T = TypeVar("T")
 
 
-def routes(app: FastAPI, media: BootMedia) -> None:
+def routes(app: FastAPI, boot: Boot, media: BootMedia) -> None:
+    _http_boot(app, boot, media)
+
     @app.api_route("/media/{node}/{token}.iso", methods=["GET", "HEAD"])
     def iso(node: str, token: str, request: Request) -> Response:
-        offer = _found(lambda: media.read(node, token))
+        offer = found(lambda: media.read(node, token))
         if request.method == "GET":
-            media.fetched(node, token, request.client.host if request.client else "unknown")
+            media.fetched(node, token, client(request))
+        return _answer(offer, request)
+
+
+def _http_boot(app: FastAPI, boot: Boot, media: BootMedia) -> None:
+    @app.api_route("/boot/{node}/ramdisk.iso", methods=["GET", "HEAD"])  # UEFI asks for the size first
+    def ramdisk(node: str, request: Request) -> Response:
+        offer = found(lambda: media.over_http(node))
+        if request.method == "GET":
+            boot.fetched_loader("ramdisk.iso", client(request))
         return _answer(offer, request)
 
 
@@ -49,12 +56,3 @@ def _range(header: str, size: int) -> tuple[int, int]:
     if start >= end:
         raise HTTPException(416, "there are no such bytes", headers={"Content-Range": f"bytes */{size}"})
     return start, end
-
-
-def _found(get: Callable[[], T]) -> T:
-    try:
-        return get()
-    except NotFound as error:
-        raise HTTPException(404, str(error)) from error
-    except ImageError as error:
-        raise HTTPException(503, str(error)) from error

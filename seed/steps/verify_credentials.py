@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from hwdrivers.bmc import BMC
+from hwdrivers.errors import BMCError
+from hwdrivers.told import told_uuid
 from seed.bmcs import BMCs
 from seed.step import Complete, Result, Walk
 
@@ -42,5 +44,15 @@ def _facts(bmc: BMC) -> dict[str, Any]:
         "bmc_firmware": identity.firmware,
         "power": identity.power.value if identity.power else None,
         "boot_mode": mode.value if mode else None,
+        "system_uuid": told_uuid(identity.uuid),
+        "secure_boot": _secure_boot(bmc),
     }
     return {key: value for key, value in told.items() if value is not None}
+
+
+def _secure_boot(bmc: BMC) -> bool | None:
+    """Whether UEFI takes signed loaders alone; None where the BMC does not tell, as IPMI never does."""
+    try:
+        return bmc.secure_boot.enabled() if bmc.secure_boot else None
+    except BMCError:
+        return None

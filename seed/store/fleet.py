@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from seed.lifecycle import DECOMMISSIONED
-from seed.model import Bootable, PowerPolicy, Watched, boot_mac_of, facts_of
+from seed.model import Bootable, NextBoot, PowerPolicy, Watched, boot_mac_of, facts_of
 from seed.store import tables
 from seed.store.errors import NotFound
 
@@ -61,12 +61,24 @@ class Fleet:
             macs.setdefault(port.node, []).append(port.mac)
         seen = _NODE.inventory["boot_mac"].as_string().label("seen")
         facts = (_NODE.bmc, _NODE.serial, _NODE.name, _NODE.vendor, _NODE.model)
-        wanted = sa.select(_NODE.uuid, *facts, seen).where(_NODE.state != DECOMMISSIONED)
+        boot = (_NODE.next_boot, _NODE.system_uuid, _NODE.secure_boot)
+        wanted = sa.select(_NODE.uuid, *facts, *boot, seen).where(_NODE.state != DECOMMISSIONED)
         found = []
         for row in self._connection.execute(wanted.order_by(_NODE.name)):
             own = tuple(macs.get(row.uuid, ()))
             matched = facts_of(row.bmc, row.serial, row.name, row.vendor, row.model)
-            found.append(Bootable(row.name, own, boot_mac_of(own, row.seen), matched))
+            found.append(
+                Bootable(
+                    uuid=row.uuid,
+                    name=row.name,
+                    macs=own,
+                    boot_mac=boot_mac_of(own, row.seen),
+                    facts=matched,
+                    next_boot=NextBoot(row.next_boot),
+                    system_uuid=row.system_uuid,
+                    secure_boot=row.secure_boot,
+                )
+            )
         return found
 
     def columns(self, names: Sequence[str]) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -82,6 +82,12 @@ class Nodes:
 
     def by_bmc(self, bmc: str) -> Node | None:
         return self._find(tables.node.c.bmc == bmc)
+
+    def by_hardware(self, *, system_uuids: Collection[str] = (), serial: str | None = None) -> list[Node]:
+        """The nodes of these SMBIOS UUIDs, or of this serial number: several where vendors are sloppy."""
+        if system_uuids:
+            return self._some(tables.node.c.system_uuid.in_(list(system_uuids)))
+        return self._some(tables.node.c.serial == serial) if serial else []
 
     def by_macs(self, macs: Iterable[str]) -> Node | None:
         """The one node that owns any of `macs`; Conflict when they belong to several."""

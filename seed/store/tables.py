@@ -39,6 +39,7 @@ node = sa.Table(
     sa.Column("model", sa.String),
     sa.Column("serial", sa.String),
     sa.Column("system_uuid", sa.String),
+    sa.Column("secure_boot", sa.Boolean),
     sa.Column("console", sa.String),
     sa.Column("boot_interface", sa.String, nullable=False, server_default="pxe"),
     sa.Column("ramdisk_network", sa.JSON(none_as_null=True)),

@@ -29,6 +29,7 @@ from seed.agent import AgentClient
 from seed.api import machines as machines_api
 from seed.api import operators as operators_api
 from seed.api.context import Context
+from seed.arrivals import Arrivals
 from seed.bmcs import BMCs
 from seed.boot import Boot
 from seed.boots import Boots
@@ -177,6 +178,7 @@ class World:
         self.machines = machines
         self.fast_track = fast_track
         self.dhcp = True
+        self.inspects = False
         self.media_dir = folder / "media"
         self.limits: dict[str, int] = {}
         self.images_dir = folder / "images"
@@ -238,12 +240,16 @@ class World:
         boot, media = self._boot(self.store), self.media(self.store)
         ramdisk = Ramdisk(self.store, clock=self.clock)
         instances = Instances(self.store, self.images, BASE_URL)
-        return machines_api.create(
-            self.store, boot, media, self.images, ramdisk, instances, BASE_URL, lambda: self.conductor.wake()
-        )
+        arrivals = Arrivals(self.store, Declarations(self.store), inspects=self.inspects)
+        parts = (boot, media, self.images, ramdisk, instances, arrivals)
+        return machines_api.create(self.store, *parts, BASE_URL, lambda: self.conductor.wake())
+
+    @cached_property
+    def boot(self) -> Boot:
+        return self._boot(self.store)
 
     def _boot(self, store: Store) -> Boot:
-        return Boot(store, self.images, BASE_URL, ("console=ttyS0",))
+        return Boot(store, self.images, BASE_URL, ("console=ttyS0",), inspects=self.inspects)
 
     def media(self, store: Store) -> BootMedia:
         return BootMedia(store, self.images, self._boot(store).told, self.media_dir, BASE_URL)

@@ -9,6 +9,7 @@ down_revision = "0003"
 
 def upgrade() -> None:
     op.add_column("node", sa.Column("system_uuid", sa.String))
+    op.add_column("node", sa.Column("secure_boot", sa.Boolean))
     op.add_column("node", sa.Column("console", sa.String))
     op.add_column("node", sa.Column("boot_interface", sa.String, nullable=False, server_default="pxe"))
     op.add_column("node", sa.Column("ramdisk_network", sa.JSON))

@@ -1,0 +1,37 @@
+"""Which node a machine is that tells its MACs, and what SMBIOS says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from hwdrivers.told import told, told_uuid
+from seed.model import Node
+from seed.store import Transaction
+
+
+def owner(
+    tx: Transaction, macs: Sequence[str], system_uuid: str | None = None, serial: str | None = None
+) -> Node | None:
+    """The node with one of these MACs, else of this system UUID, else of this serial number.
+
+    What several nodes share tells nothing. Raises Conflict where the MACs belong to several nodes.
+    """
+    found = tx.nodes.by_macs(macs) if macs else None
+    if found is not None:
+        return found
+    by_uuid = tx.nodes.by_hardware(system_uuids=both_orders(system_uuid))
+    if len(by_uuid) == 1:
+        return by_uuid[0]
+    by_serial = tx.nodes.by_hardware(serial=told(serial))
+    return by_serial[0] if len(by_serial) == 1 else None
+
+
+def both_orders(system_uuid: str | None) -> tuple[str, ...]:
+    """The UUID, and with its first three fields swapped; () for none.
+
+    Until SMBIOS 2.6 (DSP0134 section 7.2.1) nothing said in which order these are: a BMC and iPXE of the same
+    machine may differ.
+    """
+    plain = told_uuid(system_uuid)
+    return (plain, str(UUID(bytes=UUID(plain).bytes_le))) if plain else ()
