@@ -82,6 +82,23 @@ class Instances:
         )
         return configdrive.build(render(data))
 
+    def is_another(self, node: Node, said: str, address: str) -> str | None:
+        """Why who calls home from `address` as instance `said` is not the node's; journaled once."""
+        instance, wrong = node.instance, None
+        if instance is None or said != instance.uuid:
+            wrong = "this is not the instance that was deployed"
+        elif instance.address not in (None, address):
+            wrong = f"this call comes from another host than the declared {instance.address}"
+        if wrong is not None:
+            self._sent_away(node, f"{address} called home and was sent away: {wrong}")
+        return wrong
+
+    def _sent_away(self, node: Node, message: str) -> None:
+        with self._store.write() as tx:
+            last = tx.events.latest(node.uuid, prefixes=("instance.", OFF))
+            if last is None or last.message != message:
+                tx.events.add("instance.refused", message, node=node.uuid)
+
     def came_home(self, node: Node) -> None:
         """The operating system of the node said that it is up."""
         with self._store.write() as tx:

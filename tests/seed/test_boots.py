@@ -350,3 +350,15 @@ def test_a_machine_that_is_up_has_nothing_wrong(world: World) -> None:
 def test_the_steps_that_wait_are_those_that_are_there() -> None:
     assert BootRamdisk.name in BOOTING
     assert set(BOOTING) <= {step for steps in STEPS.values() for step in steps}
+
+
+def test_a_host_that_is_sent_away_is_journaled_once(world: World) -> None:
+    world.declare({"match": {"name": "node-1"}, "address": "10.0.0.50"})
+    world.at("available")
+    assert world.ask("deploy").status_code == 202
+    home, instance = f"/v1/phone-home/{world.node().uuid}", world.instance().uuid
+    for _ in range(2):
+        assert world.face_at("10.0.0.51").post(home, data={"instance_id": instance}).status_code == 403
+    assert [event.message for event in world.events("instance.refused")] == [
+        "10.0.0.51 called home and was sent away: this call comes from another host than the declared 10.0.0.50"
+    ]
