@@ -2,32 +2,64 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from bootstrap.cli.console import Format, Output, client, out, show_json
+from bootstrap.cli.console import CommandError, Format, Output, client, out, show_json
 from bootstrap.cli.events import local
+from hwdrivers.mac import normal_mac
 
 STYLES = {"up": "green", "under way": "yellow", "stuck": "red"}
 AT = {"up": "is up", "under way": "is on its way to", "stuck": "is stuck before"}
 
 
+# TFTP's data come from any port: their first bytes tell them (opcodes 1 to 6).
+CAPTURED = (
+    "arp or icmp or udp port 67 or udp port 68 or udp port 4011 or udp port 547 or "
+    "(udp[8] = 0 and udp[9] > 0 and udp[9] < 7) or tcp port 80 or tcp port 8080"
+)
+TAKE_ONE = (
+    "Where no seed runs, or it does not see everything, capture at the machine's switch port or on the DHCP "
+    f"server, while the machine is switched on: `tcpdump -i NIC -w boot.pcap '{CAPTURED} or (vlan and udp)'`"
+)
+
+
 def register(app: typer.Typer) -> None:
-    app.command("why")(why)
+    app.command("why", epilog=TAKE_ONE)(why)
 
 
 def why(
     ctx: typer.Context,
-    node: Annotated[str, typer.Argument(help="Name or UUID.")],
+    node: Annotated[str | None, typer.Argument(help="Name or UUID; none with --pcap.")] = None,
+    pcap: Annotated[
+        Path | None,
+        typer.Option(help="A capture file (pcap or pcapng, also gzipped) instead of the journal."),
+    ] = None,
+    mac: Annotated[str | None, typer.Option(help="With --pcap: which of the machines in it.")] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            help="With --pcap: the address of the DHCP server that machines should boot from; others are to "
+            "blame. By default the one that alone names a boot file."
+        ),
+    ] = None,
     output: Output = Format.TABLE,
 ) -> None:
     """Tell why a machine does not boot: the first missing hop, the evidence, and what to do.
 
-    Example: `undercloud why node-1`
+    Examples: `undercloud why node-1`, `undercloud why --pcap boot.pcap --mac 52:54:00:00:00:01`
     """
+    if pcap is not None:
+        _captured(ctx, pcap, node, mac, server, output)
+        return
+    if node is None or mac or server:
+        raise CommandError(
+            "name a node, or a capture file with --pcap; --mac and --server are about a capture"
+        )
     found = client(ctx).get(f"/nodes/{node}/why")
     if output is Format.JSON:
         show_json(found)
@@ -35,6 +67,26 @@ def why(
     show_diagnosis(found["node"], found)
     if found["verdict"] == "stuck":
         out.print(f"\nThe whole way: `undercloud node boot {found['node']}`", markup=False)
+
+
+def _captured(
+    ctx: typer.Context, path: Path, node: str | None, mac: str | None, server: str | None, output: Format
+) -> None:
+    """Of a node the seed knows MACs; without one nothing but the file is needed."""
+    from bootstrap.cli.why_capture import why_capture
+
+    if node is not None:
+        macs = set(client(ctx).get(f"/nodes/{node}")["macs"])
+    else:
+        macs = {_mac(mac)} if mac else set()
+    why_capture(path, macs, server, output, site=node is None)
+
+
+def _mac(text: str) -> str:
+    found = normal_mac(text)
+    if found is None:
+        raise CommandError(f"'{text}' is no MAC; write it as 52:54:00:00:00:01")
+    return found
 
 
 def show_diagnosis(name: str, found: dict[str, Any]) -> None:

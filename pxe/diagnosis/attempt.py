@@ -36,12 +36,13 @@ class Usual:
 class Attempt:
     """From one power-on to the next; `milestones` are in order, each with its `at`.
 
-    `until` is the hop expected last; None: nobody waits for the machine to boot. `over`: it was given up (its
-    run failed, or it was switched on once more). `powered` is what the BMC says now. `strangers` asked for
-    DHCP meanwhile, by MACs of no node. `dhcp` is the site's mode: server, proxy, relay or none;
-    `boot_interface` pxe or virtual-media; `boot_mode` bios or uefi. `disk_mode`: the boot mode in which the
-    operating system was installed. `seed`: the address that machines should hear DHCP and boot files from;
-    `uefi_loader`: ipxe or grub, what UEFI machines get there.
+    `until` is the hop expected last; None: nobody waits for the machine to boot. `over`: it was given up
+    (its run failed, or it was switched on once more). `powered` is what the BMC says now. `strangers` asked
+    for DHCP meanwhile, by MACs of no node. `dhcp` is the site's mode: server, proxy, relay or none; `site`
+    where no seed runs, in a capture. `boot_interface` is pxe or virtual-media, `boot_mode` bios or uefi.
+    `disk_mode`: the boot mode in which the operating system was installed. `seed`: the address that
+    machines should hear DHCP and boot files from; `uefi_loader`: ipxe or grub, what UEFI machines get
+    there.
     """
 
     milestones: tuple[Milestone, ...]

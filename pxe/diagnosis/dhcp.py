@@ -83,6 +83,10 @@ def _relay(attempt: Attempt) -> Match | None:
     return always(attempt) if attempt.dhcp == "relay" else None
 
 
+def _site(attempt: Attempt) -> Match | None:
+    return found(attempt.of(*_ASKED)) if attempt.dhcp == "site" else None
+
+
 def _offers(attempt: Attempt) -> Match | None:
     offers = attempt.of("boot.dhcpoffer")
     return found(offers, times=len(offers), asked=len(attempt.of("boot.dhcpdiscover")))
@@ -316,6 +320,27 @@ RULES = (
                 "have it give {node} an address; the seed only adds what to boot (`dhcp: proxy`)",
             ),
             Cause("the site's server is in another VLAN", _VLAN.do),
+        ),
+    ),
+    Rule(
+        "dhcp.no-offer-site",
+        (Hop.OFFER,),
+        _site,
+        "{node} asks for an address, and no DHCP server answers",
+        (
+            Cause(
+                "no DHCP server serves the VLAN that this port is in, and no relay leads to one",
+                "compare the switch port's VLAN with the server's; on the router of this VLAN set "
+                "`ip helper-address` to the server",
+            ),
+            Cause(
+                "the server answers, but not here: DHCP snooping or a firewall drops its answers",
+                "trust the server's switch port (`ip dhcp snooping trust`); capture at the server as well",
+            ),
+            Cause(
+                "the server knows the machine by another MAC, or has no address left",
+                "look for {mac} in the server's log and reservations",
+            ),
         ),
     ),
     Rule(

@@ -148,6 +148,40 @@ RULES = (
         certain=True,
     ),
     Rule(
+        "loader.tftp-unanswered",
+        (Hop.LOADER, Hop.SCRIPT),
+        _tftp("no answer to"),
+        "{node} asks for its boot file by TFTP, and no answer arrives there: {said}",
+        (
+            Cause(
+                "a firewall passes the request (UDP 69) but not the answers, which come from another port",
+                "load the TFTP helper (nf_conntrack_tftp) on firewalls and routers between, or open "
+                "UDP 1024-65535 from {seed}",
+            ),
+            Cause(
+                "the request does not reach a TFTP server, or none runs there",
+                "open UDP 69 on {seed} and on what stands between; `next-server` must name it",
+            ),
+        ),
+    ),
+    Rule(
+        "loader.tftp-blocks",
+        (Hop.LOADER, Hop.SCRIPT),
+        _tftp("and none arrives", "block 1 of", "fragmentation needed"),
+        "TFTP to {node} stops at the first block of data: {said}",
+        (
+            Cause(
+                "blocks larger than the path carries (blksize, MTU, a tunnel): only the first answer passes",
+                "set one MTU along the path; `ping -M do -s 1472 {address}` from the seed must pass",
+            ),
+            Cause(
+                "a firewall passes the request (UDP 69) but not the data, which come from another port",
+                "load the TFTP helper (nf_conntrack_tftp) on firewalls and routers between, or open "
+                "UDP 1024-65535 from {seed}",
+            ),
+        ),
+    ),
+    Rule(
         "loader.tftp-broken",
         (Hop.LOADER, Hop.SCRIPT),
         _tftp_failed,

@@ -158,6 +158,7 @@ fault(
     attempt(*FIRMWARE, dhcp="proxy"),
     "MAC",
 )
+fault("dhcp.no-offer-site", Hop.OFFER, "no DHCP server answers", attempt(*FIRMWARE, dhcp="site"), "helper")
 fault("dhcp.no-offer-relay", Hop.OFFER, "through the relay", attempt(*FIRMWARE, dhcp="relay"), "helper")
 fault(
     "dhcp.offer-unheard",
@@ -205,6 +206,32 @@ fault(
         ("boot.tftp-failed", {"message": "failed sending snponly.efi", "address": "192.0.2.201"}),
     ),
     "nf_conntrack_tftp",
+)
+fault(
+    "loader.tftp-unanswered",
+    Hop.LOADER,
+    "no answer to 3 requests",
+    attempt(
+        *up_to("boot.dhcpack"),
+        (
+            "boot.tftp-failed",
+            {"message": "a.efi by TFTP: no answer to 3 requests arrives", "address": "192.0.2.201"},
+        ),
+    ),
+    "nf_conntrack_tftp",
+)
+fault(
+    "loader.tftp-blocks",
+    Hop.LOADER,
+    "stops at the first block",
+    attempt(
+        *up_to("boot.dhcpack"),
+        (
+            "boot.tftp-failed",
+            {"message": "blocks of 1468 bytes were agreed on, and none arrives", "address": "192.0.2.201"},
+        ),
+    ),
+    "ping -M do -s 1472 192.0.2.201",
 )
 fault(
     "loader.http-broken",
