@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +28,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pxe.console_signs import SIGNS
+from pxe.diagnosis.__main__ import table
 from pxe.diagnosis.attempt import Attempt, Usual, Way
 from pxe.diagnosis.diagnose import RULES, diagnose
 from pxe.diagnosis.diagnosis import Verdict
@@ -655,3 +658,11 @@ def test_an_attempt_without_times_is_diagnosed() -> None:
 def test_every_rule_has_a_fault_that_shows_it() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
     assert {rule.id for rule in RULES} - {name for name, *_ in FAULTS} == {rule for _, rule, _ in SAID}
+
+
+def test_the_documentation_names_no_fault_that_is_unknown() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "why.md").read_text()
+    named = re.findall(r"^\| `([\w.-]+)` \|", text, re.MULTILINE)
+    assert len(named) == len(set(named))
+    assert set(named) <= {rule.id for rule in RULES}, "write it again: docs/why.md says how"
+    assert "`dhcp.foreign`" in table()
