@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
+from aiohttp import web
 from fastapi import FastAPI
 
 from bootstrap.config import Config
@@ -20,7 +21,7 @@ from hwdrivers.sweep import Sweep
 from pxe.dnsmasq import DHCPMode
 from pxe.firmware import UEFILoader
 from seed.agent import AgentClient
-from seed.api import machines, operators
+from seed.api import files, machines, operators
 from seed.api.context import Context
 from seed.arrivals import Arrivals
 from seed.bmcs import BMCs
@@ -90,6 +91,7 @@ class Seed:
     ejecting: Ejecting
     operators: FastAPI
     machines: FastAPI
+    files: web.Application
 
     def close(self) -> None:
         """Log out of all BMCs, keep what was learnt of them, and close the store."""
@@ -121,14 +123,24 @@ def compose(
     base_url = config.provisioning.base_url
     store = open_store(config)
     lifecycle = ironic_39()
-    images = Images(config.images_dir, base_url, config.ramdisk.image)
+    files_url = config.provisioning.files_url
+    images = Images(config.images_dir, files_url, config.ramdisk.image)
     ramdisk = Ramdisk(store, agent)
     instances = Instances(store, images, base_url)
     learnt = Learnt(store)
     governor = _governor(learnt, bmc)
     bmcs = BMCs(store, governor.connect)
     inspects = config.provisioning.inspects_unknown
-    boot = Boot(store, images, base_url, config.ramdisk.kernel_arguments, inspects=inspects)
+    dhcp = config.provisioning.dhcp is not DHCPMode.NONE
+    boot = Boot(
+        store,
+        images,
+        base_url,
+        config.ramdisk.kernel_arguments,
+        files_url=files_url,
+        inspects=inspects,
+        dhcp=dhcp,
+    )
     reservations = Reservations(
         store,
         config.dnsmasq_dir / "dnsmasq.hosts",
@@ -138,7 +150,6 @@ def compose(
         base_url=base_url,
     )
     media = BootMedia(store, images, boot.told, config.media_dir, config.provisioning.media_base_url)
-    dhcp = config.provisioning.dhcp is not DHCPMode.NONE
     boot_ramdisk = BootRamdisk(bmcs, ramdisk, images, reservations.refresh, media, dhcp=dhcp)
     steps = (
         boot_ramdisk,
@@ -196,7 +207,8 @@ def compose(
         captures,
         ejecting,
         operators.create(context),
-        machines.create(store, boot, media, images, ramdisk, instances, arrivals, base_url, conductor.wake),
+        machines.create(store, boot, media, ramdisk, instances, arrivals, base_url, conductor.wake),
+        files.create(boot, images),
     )
 
 

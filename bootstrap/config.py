@@ -71,6 +71,8 @@ class Provisioning(Strict):
     uefi_loader: UEFILoader = UEFILoader.IPXE
     unknown_machines: UnknownMachines = UnknownMachines.IGNORE
     http_port: int = Field(default=DEFAULT_HTTP_PORT, ge=1, le=65535)
+    files_port: int | None = Field(default=None, ge=1, le=65535)
+    """Where kernel, ramdisk and images are fetched; None: the port after `http_port`."""
     service_address: IPv4Address | None = None
     media_url: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#@]+$")] | None = None
     """Where BMCs reach the seed's HTTP port, if not as machines do; such as https://proxy.bmc.example."""
@@ -95,6 +97,12 @@ class Provisioning(Strict):
             raise ValueError(f"subnets are behind relays, but `dhcp` is {self.dhcp}; write `dhcp: relay`")
         if self.dhcp_range and self.dhcp in (DHCPMode.PROXY, DHCPMode.NONE):
             raise ValueError(f"dhcp_range: nothing is leased, since `dhcp` is {self.dhcp}; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _two_ports(self) -> Provisioning:
+        if self.port_of_files == self.http_port or self.port_of_files > 65535:
+            raise ValueError(f"files_port {self.port_of_files} must be another port than http_port")
         return self
 
     @model_validator(mode="after")
@@ -161,6 +169,19 @@ class Provisioning(Strict):
     @property
     def base_url(self) -> str:
         return f"http://{self.machines_address}:{self.http_port}"
+
+    @property
+    def port_of_files(self) -> int:
+        return self.files_port or self.http_port + 1
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """Where machines reach the seed by HTTP."""
+        return self.http_port, self.port_of_files
+
+    @property
+    def files_url(self) -> str:
+        return f"http://{self.machines_address}:{self.port_of_files}"
 
     @property
     def media_base_url(self) -> str:

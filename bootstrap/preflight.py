@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
@@ -60,9 +61,11 @@ def check_interface(provisioning: Provisioning) -> None:
         )
 
 
-def check_port(provisioning: Provisioning) -> None:
-    """The HTTP port is free; raises CannotListen."""
-    network_socket(str(provisioning.machines_address), provisioning.http_port).close()
+def check_ports(provisioning: Provisioning, held: Container[int] = ()) -> None:
+    """The HTTP ports are free, but for what this seed itself has `held` so far; raises CannotListen."""
+    for port in provisioning.ports:
+        if port not in held:
+            network_socket(str(provisioning.machines_address), port).close()
 
 
 def _outward() -> str | None:

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import uvicorn
+from aiohttp import web
 from fastapi import FastAPI
 
 from bootstrap.compose import Seed, compose
@@ -150,9 +151,12 @@ class _Server(uvicorn.Server):
 
 
 async def _listen(config: Config, seed: Seed) -> None:
-    """Serve both faces until a signal arrives or one of them ends."""
+    """Serve all faces until a signal arrives or one of them ends."""
     address = str(config.provisioning.machines_address)
     network = network_socket(address, config.provisioning.http_port)
+    files = web.AppRunner(seed.files, access_log=None)
+    await files.setup()
+    await web.SockSite(files, network_socket(address, config.provisioning.port_of_files)).start()
     faces = [
         (_Server(_settings(seed.machines)), network),
         (_Server(_settings(seed.operators)), _local_socket(config.socket)),
@@ -168,6 +172,7 @@ async def _listen(config: Config, seed: Seed) -> None:
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     stop()
     await asyncio.gather(*tasks)
+    await files.cleanup()
     config.socket.unlink(missing_ok=True)
 
 

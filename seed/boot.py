@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from hwdrivers.mac import normal_mac
 from hwdrivers.told import told_uuid
 from pxe.images import Ramdisk
 from pxe.ipxe import BootDisk, BootRamdisk, BootSpec, Halt, machine_script
+from pxe.media.own_part import own_initramfs
 from seed.images import Images
 from seed.lifecycle import DECOMMISSIONED
 from seed.media import Told
-from seed.model import Bootable, NextBoot, Node
+from seed.model import Bootable, Document, NextBoot, Node
 from seed.ramdisk_network import network_of
 from seed.recognition import owner
 from seed.store import Store, Transaction
@@ -51,13 +52,18 @@ class Boot:
         base_url: str,
         kernel_arguments: tuple[str, ...],
         *,
+        files_url: str,
         inspects: bool = False,
+        dhcp: bool = True,
     ) -> None:
+        """`dhcp`: whether this seed answers it; if not, declared addresses are told to the ramdisk."""
         self._store = store
         self._images = images
         self._base_url = base_url
+        self._files_url = files_url
         self._kernel_arguments = kernel_arguments
         self._inspects = inspects
+        self._dhcp = dhcp
         self._refused: dict[str | None, str] = {}  # MAC → why, so that one who asks for hours is told of once
 
     def script_for(self, asked: Asked) -> str:
@@ -92,7 +98,18 @@ class Boot:
         spec = self.spec_for(node, node.boot_mac)
         if not isinstance(spec, BootRamdisk):
             raise NotFound(f"node '{node.name}' is not to boot the ramdisk")
-        return Told(spec.arguments, network_of(node))
+        return Told(spec.arguments, self.network(node))
+
+    def network(self, node: Node) -> Document | None:
+        """What the node's ramdisk configures its network by; None: DHCP."""
+        with self._store.read() as tx:
+            return network_of(node, tx.documents.site(), dhcp=self._dhcp)
+
+    def own_initramfs(self, node_uuid: str) -> bytes:
+        """What is the machine's own in its ramdisk. Raises NotFound."""
+        with self._store.read() as tx:
+            node = tx.nodes.get(node_uuid)
+        return own_initramfs(self.network(node))
 
     def ramdisk(self, node_uuid: str, part: str) -> Ramdisk:
         """The files behind the script's URLs; `part` is only told to the journal. Raises NotFound."""
@@ -133,7 +150,15 @@ class Boot:
                 f"The ramdisk was loaded {LOADS} times since power-on, and no agent called the seed. "
                 f"This is why it stops: undercloud why {node.name}"
             )
-        return self._ramdisk_of(node.uuid, mac)
+        return self._with_network(tx, node, self._ramdisk_of(node.uuid, mac))
+
+    def _with_network(self, tx: Transaction, node: Node | Bootable, spec: BootRamdisk) -> BootRamdisk:
+        """The agent need not wait for DHCP to address each NIC, which the members of a bond never have."""
+        network = isinstance(node, Node) and network_of(node, tx.documents.site(), dhcp=self._dhcp)
+        if not network:
+            return spec
+        arguments = (*spec.arguments, "ipa-inspection-dhcp-wait-timeout=0")
+        return replace(spec, arguments=arguments, own_url=f"{self._base_url}/boot/{node.uuid}/own")
 
     def _loads(self, tx: Transaction, node: Node | Bootable) -> int:
         """How often the ramdisk was fetched since the machine was powered on, or an agent called from it."""
@@ -146,8 +171,8 @@ class Boot:
 
     def _ramdisk_of(self, whose: str, mac: str | None, report_to: str = "") -> BootRamdisk:
         return BootRamdisk(
-            kernel_url=f"{self._base_url}/boot/{whose}/kernel",
-            initramfs_url=f"{self._base_url}/boot/{whose}/initramfs",
+            kernel_url=f"{self._files_url}/boot/{whose}/kernel",
+            initramfs_url=f"{self._files_url}/boot/{whose}/initramfs",
             arguments=(
                 f"ipa-api-url={self._base_url}",
                 f"ipa-inspection-callback-url={self._base_url}/v1/continue_inspection{report_to}",

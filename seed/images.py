@@ -10,9 +10,9 @@ from pxe.images import OSImage, Ramdisk, load_os_image, load_ramdisk, verify
 class Images:
     """Images by name in one directory, and the URLs under which machines fetch them."""
 
-    def __init__(self, directory: Path, base_url: str, ramdisk: str) -> None:
+    def __init__(self, directory: Path, files_url: str, ramdisk: str) -> None:
         self._directory = directory
-        self._base_url = base_url
+        self._files_url = files_url
         self._ramdisk = ramdisk
         self._read: dict[str, tuple[OSImage, int, int]] = {}
 
@@ -38,4 +38,4 @@ class Images:
         return load_ramdisk(self._directory, self._ramdisk)
 
     def url(self, image: OSImage) -> str:
-        return f"{self._base_url}/images/{image.name}"
+        return f"{self._files_url}/images/{image.name}"

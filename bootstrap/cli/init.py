@@ -10,7 +10,7 @@ import typer
 
 from bootstrap.cli.console import CommandError, config_path, out
 from bootstrap.config import Config, Provisioning, RelayedSubnet, UnknownMachines, default_range, read
-from bootstrap.preflight import check_interface, check_port, provisioning_candidate, seed_address
+from bootstrap.preflight import check_interface, check_ports, provisioning_candidate, seed_address
 from bootstrap.process import pid
 from pxe.dnsmasq import DHCPMode
 from pxe.firmware import UEFILoader
@@ -112,8 +112,7 @@ def init(
         changes["provisioning"] = _provisioning(present, interface, cidr, given)
     config = configuration({**(dict(before) if before else {}), **changes})
     check_interface(config.provisioning)
-    if pid(config) is None or (before and before.provisioning.http_port != config.provisioning.http_port):
-        check_port(config.provisioning)
+    check_ports(config.provisioning, before.provisioning.ports if before and pid(config) else ())
     from bootstrap.setup import Setup
 
     setup = Setup(path, config)

@@ -1,9 +1,8 @@
-"""What firmware and boot loaders ask over HTTP: loaders, scripts, kernel, ramdisk, images."""
+"""What firmware and boot loaders ask over HTTP: loaders and scripts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 from fastapi import FastAPI, HTTPException, Request, Response
@@ -13,15 +12,14 @@ from pxe.firmware import path_of
 from pxe.images import ImageError
 from pxe.ipxe import entry_script
 from seed.boot import Boot, ScriptRefused, asked_by
-from seed.images import Images
 from seed.store.errors import Conflict, NotFound
 
 T = TypeVar("T")
 
 
-def routes(app: FastAPI, boot: Boot, images: Images, base_url: str) -> None:
+def routes(app: FastAPI, boot: Boot, base_url: str) -> None:
     _scripts(app, boot, base_url)
-    _files(app, boot, images)
+    _loaders(app, boot)
 
 
 def _scripts(app: FastAPI, boot: Boot, base_url: str) -> None:
@@ -39,7 +37,12 @@ def _scripts(app: FastAPI, boot: Boot, base_url: str) -> None:
             raise HTTPException(503, str(error)) from error
 
 
-def _files(app: FastAPI, boot: Boot, images: Images) -> None:
+    @app.get("/boot/{node}/own")
+    def own(node: str) -> Response:
+        return Response(found(lambda: boot.own_initramfs(node)), media_type="application/octet-stream")
+
+
+def _loaders(app: FastAPI, boot: Boot) -> None:
     @app.api_route("/boot/loader/{name}", methods=["GET", "HEAD"])  # UEFI asks for the size first
     def loader(name: str, request: Request) -> Response:
         path = path_of(name)
@@ -47,23 +50,7 @@ def _files(app: FastAPI, boot: Boot, images: Images) -> None:
             raise HTTPException(404, f"there is no boot loader {name}")
         if request.method == "GET":
             boot.fetched_loader(name, client(request))
-        return _file(path, "application/efi")
-
-    @app.get("/boot/{node}/kernel")
-    def kernel(node: str) -> Response:
-        return _file(found(lambda: boot.ramdisk(node, "kernel")).kernel)
-
-    @app.get("/boot/{node}/initramfs")
-    def initramfs(node: str) -> Response:
-        return _file(found(lambda: boot.ramdisk(node, "initramfs")).initramfs)
-
-    @app.get("/images/{name}")
-    def image(name: str) -> Response:
-        return _file(found(lambda: images.os_image(name)).path)
-
-
-def _file(path: Path, kind: str = "application/octet-stream") -> Response:
-    return FileResponse(path, media_type=kind)
+        return FileResponse(path, media_type="application/efi")
 
 
 def client(request: Request) -> str:

@@ -24,7 +24,6 @@ from seed.api.media import routes as media_routes
 from seed.arrivals import Arrivals
 from seed.boot import Boot
 from seed.errors import StoreFailed
-from seed.images import Images
 from seed.instances import Instances
 from seed.lifecycle import ENROLL
 from seed.media import BootMedia
@@ -51,7 +50,6 @@ def create(
     store: Store,
     boot: Boot,
     media: BootMedia,
-    images: Images,
     ramdisk: Ramdisk,
     instances: Instances,
     arrivals: Arrivals,
@@ -62,7 +60,7 @@ def create(
     app = FastAPI(title="undercloud, for machines", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(RequestValidationError, refuse_body)
     app.add_exception_handler(StoreFailed, _ask_again)
-    boot_routes(app, boot, images, base_url)
+    boot_routes(app, boot, base_url)
     media_routes(app, boot, media)
     _agent_routes(app, store, ramdisk, arrivals, wake)
     _host_routes(app, store, instances, wake)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from aiohttp.test_utils import TestClient, TestServer
 from cryptography.fernet import Fernet
 from fastapi import FastAPI
 from seed_clock import MovedClock
@@ -26,6 +28,7 @@ from hwdrivers.errors import Unreachable
 from hwdrivers.governor import Governor, unpaced
 from profiles.site import Site
 from seed.agent import AgentClient
+from seed.api import files as files_api
 from seed.api import machines as machines_api
 from seed.api import operators as operators_api
 from seed.api.context import Context
@@ -78,6 +81,7 @@ from seed.store import Store
 from seed.wanted_steps import WantedStep
 
 BASE_URL = "http://10.0.0.1:8080"
+FILES_URL = "http://10.0.0.1:8081"
 KEY = Fernet.generate_key()
 KINDS = ("clean", "service")  # of the agent's own steps
 PRIORITIES = {"deploy.erase_devices_metadata": 10, "deploy.erase_devices": 0}
@@ -188,7 +192,7 @@ class World:
         build_images(self.images_dir)
         self.where = where
         self.store = Store(where, self.key, clock=self.clock)
-        self.images = Images(self.images_dir, BASE_URL, "ramdisk")
+        self.images = Images(self.images_dir, FILES_URL, "ramdisk")
         self.start(Fuse())
         with self.store.write() as tx:
             tx.credentials.put("rack", Credentials("admin", Secret(PASSWORD)))
@@ -241,15 +245,26 @@ class World:
         ramdisk = Ramdisk(self.store, clock=self.clock)
         instances = Instances(self.store, self.images, BASE_URL)
         arrivals = Arrivals(self.store, Declarations(self.store), inspects=self.inspects)
-        parts = (boot, media, self.images, ramdisk, instances, arrivals)
+        parts = (boot, media, ramdisk, instances, arrivals)
         return machines_api.create(self.store, *parts, BASE_URL, lambda: self.conductor.wake())
+
+    def fetch(self, path: str) -> tuple[int, bytes]:
+        """What a machine gets from the port of files: HTTP's status, and the body."""
+
+        async def conversation() -> tuple[int, bytes]:
+            async with TestClient(TestServer(files_api.create(self.boot, self.images))) as machine:
+                answer = await machine.get(path)
+                return answer.status, await answer.read()
+
+        return asyncio.run(conversation())
 
     @cached_property
     def boot(self) -> Boot:
         return self._boot(self.store)
 
     def _boot(self, store: Store) -> Boot:
-        return Boot(store, self.images, BASE_URL, ("console=ttyS0",), inspects=self.inspects)
+        arguments = ("console=ttyS0",)
+        return Boot(store, self.images, BASE_URL, arguments, files_url=FILES_URL, inspects=self.inspects)
 
     def media(self, store: Store) -> BootMedia:
         return BootMedia(store, self.images, self._boot(store).told, self.media_dir, BASE_URL)

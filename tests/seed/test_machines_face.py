@@ -67,15 +67,16 @@ def test_the_first_script_chains_to_the_one_of_the_machine(face: Face) -> None:
     assert "http://10.0.0.1:8080/boot/script?mac=${mac}" in face.get("/boot.ipxe").text
 
 
-def test_the_files_behind_the_script(face: Face, world: World) -> None:
+@pytest.mark.usefixtures("machine")
+def test_the_files_behind_the_script(world: World) -> None:
     uuid = world.node().uuid
-    assert face.get(f"/boot/{uuid}/kernel").content == b"kernel"
-    assert face.get(f"/boot/{uuid}/initramfs").content == b"initramfs"
+    assert world.fetch(f"/boot/{uuid}/kernel") == (200, b"kernel")
+    assert world.fetch(f"/boot/{uuid}/initramfs") == (200, b"initramfs")
     assert world.said("boot.kernel") == ["fetches the kernel"]
-    assert face.get("/boot/nobody/kernel").status_code == 404
-    assert face.get("/images/debian-12").content == b"a whole disk"
-    assert face.get("/images/nothing").status_code == 503
-    assert face.get("/images/ramdisk").status_code == 503
+    assert world.fetch("/boot/nobody/kernel")[0] == 404
+    assert world.fetch("/images/debian-12") == (200, b"a whole disk")
+    assert world.fetch("/images/nothing")[0] == 503
+    assert world.fetch("/images/ramdisk")[0] == 503
 
 
 def test_the_agent_asks_for_the_version_first(face: Face) -> None:
