@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BootRamdisk:
-    """Boot a kernel and a ramdisk over HTTP."""
+    """Boot a kernel and a ramdisk over HTTP; `own_url`: a small initramfs that is this machine's own."""
 
     kernel_url: str
     initramfs_url: str
     arguments: tuple[str, ...]
+    own_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,17 @@ def _ramdisk(spec: BootRamdisk, title: str) -> str:
     # UEFI kernels find the ramdisk by name only, hence `initrd=`; BIOS ignores the argument.
     # Failing, this very script is asked for again (${cwuri}, where it came from): a reboot would go to the
     # disk, since the BMC was told to boot from the network once.
-    arguments = " ".join(("initrd=initramfs", *spec.arguments))
+    # What is the machine's own comes first, uncompressed: what follows a compressed archive depends on where
+    # its decompressor stops.
+    own = ("initrd=own",) if spec.own_url else ()
+    arguments = " ".join((*own, "initrd=initramfs", *spec.arguments))
+    fetch_own = f"initrd --name own {spec.own_url} || goto failed\n" if spec.own_url else ""
     return (
         "#!ipxe\n"
         f"echo {title}\n"
         "imgfree\n"
         f"kernel --name kernel {spec.kernel_url} {arguments} || goto failed\n"
+        f"{fetch_own}"
         f"initrd --name initramfs {spec.initramfs_url} || goto failed\n"
         "boot || goto failed\n"
         ":failed\n"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pxe.cpio import newc
+from pxe.grub import quoted
 from pxe.media.boot_iso import CONFIGURATION, INITRAMFS, KERNEL, OWN_INITRAMFS, PLACES, BootISO
 
 NETWORK_DATA = "etc/undercloud/network_data.json"  # where the ramdisk looks for its network
@@ -37,18 +38,13 @@ def own_part(title: str, arguments: Sequence[str], network: dict[str, Any] | Non
 def _grub(title: str, arguments: Sequence[str]) -> str:
     # Uncompressed first: whatever follows a compressed archive depends on where its decompressor stops.
     return (
-        f"echo '{title}'\n"
+        f"echo {quoted(title)}\n"
         f"linux /{KERNEL} {' '.join(quoted(argument) for argument in arguments)}\n"
         f"initrd /{OWN_INITRAMFS} /{INITRAMFS}\n"
         "boot\n"
         "echo 'The ramdisk does not start; see above'\n"
         "sleep 600\n"
     )
-
-
-def quoted(argument: str) -> str:
-    """As GRUB's shell reads it back."""
-    return argument if argument.replace("=", "").isalnum() else "'" + argument.replace("'", r"'\''") + "'"
 
 
 def content(iso: BootISO, own: dict[str, bytes], start: int, end: int) -> Iterator[bytes]:

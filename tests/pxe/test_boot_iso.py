@@ -70,7 +70,7 @@ def test_holds_the_ramdisk_and_one_machines_part(cd: pycdlib.PyCdlib, ramdisk: R
     assert read(cd, "/boot/kernel") == ramdisk.kernel.read_bytes()
     assert read(cd, "/boot/initramfs") == ramdisk.initramfs.read_bytes()
     configuration = read(cd, "/boot/grub/grub.cfg").decode()
-    assert "linux /boot/kernel 'console=ttyS0,115200' 'ipa-api-url=http://192.0.2.1:8080'\n" in configuration
+    assert "linux /boot/kernel console=ttyS0,115200 ipa-api-url=http://192.0.2.1:8080\n" in configuration
     assert "initrd /boot/own.cpio /boot/initramfs\n" in configuration
 
 

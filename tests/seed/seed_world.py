@@ -264,7 +264,8 @@ class World:
 
     def _boot(self, store: Store) -> Boot:
         arguments = ("console=ttyS0",)
-        return Boot(store, self.images, BASE_URL, arguments, files_url=FILES_URL, inspects=self.inspects)
+        choices = {"files_url": FILES_URL, "inspects": self.inspects, "dhcp": self.dhcp}
+        return Boot(store, self.images, BASE_URL, arguments, **choices)
 
     def media(self, store: Store) -> BootMedia:
         return BootMedia(store, self.images, self._boot(store).told, self.media_dir, BASE_URL)

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pycdlib
@@ -22,7 +23,7 @@ from pxe.media.own_part import NETWORK_DATA
 from seed.bmcs import BMCs
 from seed.boot_attempts import split
 from seed.ejecting import Ejecting
-from seed.model import BootInterface, Node, RunState
+from seed.model import BootInterface, NextBoot, Node, RunState
 
 Make = Callable[..., World]
 NETWORK = {
@@ -60,6 +61,24 @@ def inspect(world: World) -> Node:
     world.request("inspect")
     world.settle()
     return world.node()
+
+
+def on_cd(cd: bytes, path: str) -> bytes:
+    iso, content = pycdlib.PyCdlib(), io.BytesIO()
+    iso.open_fp(io.BytesIO(cd))
+    iso.get_file_from_iso_fp(content, rr_path=path)
+    iso.close()
+    return content.getvalue()
+
+
+def own_initramfs(cd: bytes) -> bytes:
+    return on_cd(cd, "/boot/own.cpio")
+
+
+def network_told(archive: bytes, folder: Path) -> Any:
+    """What the ramdisk finds, once Linux has unpacked the archive."""
+    subprocess.run(["cpio", "-id", "--quiet"], input=archive, cwd=folder, check=True)
+    return json.loads((folder / NETWORK_DATA).read_text())
 
 
 def ejecting(world: World) -> Ejecting:
@@ -104,15 +123,11 @@ def test_what_a_bmc_does_before_power_is_on_belongs_to_that_boot(ready: Make) ->
 def test_the_iso_tells_the_machine_its_network_and_its_seed(ready: Make, tmp_path: Path) -> None:
     world = ready()
     inspect(world)
-    cd, archive, configuration = pycdlib.PyCdlib(), io.BytesIO(), io.BytesIO()
-    cd.open_fp(io.BytesIO(world.machines[0].cds[0]))
-    cd.get_file_from_iso_fp(archive, rr_path="/boot/own.cpio")
-    cd.get_file_from_iso_fp(configuration, rr_path="/boot/grub/grub.cfg")
-    cd.close()
-    subprocess.run(["cpio", "-id", "--quiet"], input=archive.getvalue(), cwd=tmp_path, check=True)
-    assert json.loads((tmp_path / NETWORK_DATA).read_text()) == NETWORK
-    assert b"'ipa-api-url=http://10.0.0.1:8080'" in configuration.getvalue()
-    assert b"'BOOTIF=52:54:00:00:00:01'" in configuration.getvalue()
+    cd = world.machines[0].cds[0]
+    assert network_told(own_initramfs(cd), tmp_path) == NETWORK
+    configuration = on_cd(cd, "/boot/grub/grub.cfg")
+    assert b"ipa-api-url=http://10.0.0.1:8080" in configuration
+    assert b"BOOTIF=52:54:00:00:00:01" in configuration
 
 
 def test_a_bmc_reads_the_iso_in_ranges(ready: Make) -> None:
@@ -217,6 +232,30 @@ def test_without_dhcp_only_virtual_media_boots(make_world: Make) -> None:
         node.last_error or ""
     )
     assert world.machines[0].deeds == []
+
+
+def test_a_declared_address_is_told_where_nobody_answers_dhcp(make_world: Make, tmp_path: Path) -> None:
+    world = make_world(Machine(protocol="redfish"))
+    world.at("manageable", boot_interface=BootInterface.VIRTUAL_MEDIA)
+    world.declare({"match": {"name": "node-1"}, "address": "10.0.0.101"})
+    world.dhcp = False
+    world.start(Fuse())
+    assert inspect(world).state == "manageable"
+    told = network_told(own_initramfs(world.machines[0].cds[0]), tmp_path)
+    assert [network["ip_address"] for network in told["networks"]] == ["10.0.0.101/24"]
+
+
+def test_a_network_that_was_set_is_told_by_pxe_too(make_world: Make, tmp_path: Path) -> None:
+    world = make_world()
+    world.at("manageable", ramdisk_network=NETWORK)
+    with world.store.write() as tx:
+        tx.nodes.update(world.node().uuid, next_boot=NextBoot.RAMDISK)
+    script = world.machines[0].script(world.faces["node-1"])
+    own = f"/boot/{world.node().uuid}/own"
+    assert f"initrd --name own http://10.0.0.1:8080{own} || goto failed\ninitrd --name initramfs" in script
+    assert " initrd=own initrd=initramfs " in script
+    assert " ipa-inspection-dhcp-wait-timeout=0" in script
+    assert network_told(world.faces["node-1"].get(own).content, tmp_path) == NETWORK
 
 
 def test_a_seed_that_is_killed_anywhere_leaves_an_empty_drive(ready: Make) -> None:
