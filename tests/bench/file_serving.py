@@ -9,11 +9,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,9 +24,11 @@ from pxe.build.manifest import MANIFEST, Manifest, describe
 
 TIMES_NGINX = 0.8
 STARVED = 3.0  # times as long as the median machine
-HOST, SEED_PORT, NGINX_PORT = "127.0.0.1", 18080, 18090
+HOST, SEED_PORT, NGINX_PORT = "192.0.2.1", 8080, 8090
+NAMESPACE = f"ucfiles{os.getpid()}"
+INSIDE = ["ip", "netns", "exec", NAMESPACE]
 NGINX = """
-daemon off; worker_processes auto; pid {folder}/pid; error_log {folder}/error.log;
+daemon off; user root; worker_processes auto; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
 http {{
   access_log off; sendfile on; tcp_nopush on;
@@ -43,7 +44,7 @@ port, path, count = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 poll, machines, took, received = select.epoll(), {}, [], 0
 began = time.monotonic()
 for _ in range(count):
-    machine = socket.create_connection(("127.0.0.1", port))
+    machine = socket.create_connection((sys.argv[4], port))
     machine.sendall(f"GET {path} HTTP/1.1\\r\\nHost: seed\\r\\nConnection: close\\r\\n\\r\\n".encode())
     machine.setblocking(False)
     machines[machine.fileno()] = machine
@@ -67,8 +68,11 @@ def main() -> None:
     with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         _image(folder, options.megabytes * 1_000_000)
+        stack.enter_context(_network())
         for argv, port in ((_seed(folder), SEED_PORT + 1), (_nginx(folder), NGINX_PORT)):
-            process = Session(subprocess.Popen(argv, start_new_session=True, stderr=subprocess.DEVNULL))
+            process = Session(
+                subprocess.Popen([*INSIDE, *argv], start_new_session=True, stderr=subprocess.DEVNULL)
+            )
             stack.callback(process.stop)
             _until_it_listens(port)
         fetched: dict[str, list[list[float]]] = {"seed": [], "nginx": []}
@@ -94,7 +98,7 @@ def _verdicts(
 
 
 def _fetch(port: int, path: str, options: argparse.Namespace) -> list[float]:
-    argv = [sys.executable, "-c", MACHINES, str(port), path, str(options.machines)]
+    argv = [*INSIDE, sys.executable, "-c", MACHINES, str(port), path, str(options.machines), HOST]
     told = json.loads(subprocess.run(argv, check=True, capture_output=True).stdout)
     if told["received"] < options.machines * options.megabytes * 1_000_000:
         sys.exit(f"MISSED: only {told['received']} bytes came from port {port}")
@@ -121,7 +125,7 @@ def _image(folder: Path, size: int) -> None:
 
 def _seed(folder: Path) -> list[str]:
     """A whole seed, as `undercloud seed run` starts it, without DHCP."""
-    provisioning = {"interface": "lo", "address": f"{HOST}/8", "dhcp": "none", "http_port": SEED_PORT}
+    provisioning = {"interface": "prov0", "address": f"{HOST}/24", "dhcp": "none", "http_port": SEED_PORT}
     config = {
         "provisioning": provisioning,
         "state_dir": str(folder / "state"),
@@ -131,8 +135,8 @@ def _seed(folder: Path) -> list[str]:
     path = folder / "undercloud.yaml"
     path.write_text(yaml.safe_dump(config))
     command = [sys.executable, "-m", "bootstrap", "--config", str(path)]
-    subprocess.run([*command, "init", "--yes"], check=True, capture_output=True)
-    subprocess.run([*command, "seed", "stop"], check=True, capture_output=True)
+    for words in (("init", "--yes"), ("seed", "stop")):
+        subprocess.run([*INSIDE, *command, *words], check=True, capture_output=True)
     return [*command, "seed", "run"]
 
 
@@ -145,14 +149,21 @@ def _nginx(folder: Path) -> list[str]:
 
 
 def _until_it_listens(port: int) -> None:
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        try:
-            socket.create_connection((HOST, port), 1).close()
-            return
-        except ConnectionRefusedError:
-            time.sleep(0.1)
-    sys.exit(f"MISSED: nobody listens on port {port}")
+    look = ["bash", "-c", f"until : </dev/tcp/{HOST}/{port}; do sleep 0.1; done"]
+    subprocess.run([*INSIDE, *look], check=True, timeout=30, stderr=subprocess.DEVNULL)
+
+
+@contextmanager
+def _network() -> Iterator[None]:
+    """A namespace in which the seed has its interface; what it sends to itself goes over loopback."""
+    cables = f"link add prov0 type veth peer prov1\naddress add {HOST}/24 dev prov0\n"
+    cables += "link set prov0 up\nlink set prov1 up\nlink set lo up\n"
+    subprocess.run(["ip", "netns", "add", NAMESPACE], check=True)
+    try:
+        subprocess.run([*INSIDE, "ip", "-batch", "-"], input=cables.encode(), check=True)
+        yield
+    finally:
+        subprocess.run(["ip", "netns", "delete", NAMESPACE], check=True)
 
 
 def _options() -> argparse.Namespace:
