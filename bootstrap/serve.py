@@ -114,10 +114,10 @@ def _answering(config: Config, seed: Seed, configuration: Path) -> Iterator[Dnsm
     )
     if provisioning.embedded_tftp:
         root, address = config.dnsmasq_dir / "tftp", str(provisioning.machines_address)
-        with listener, TFTPServer(root, address, journal.sent):
+        with journal, listener, TFTPServer(root, address, journal.sent):
             yield NoDnsmasq()
         return
-    with listener, Dnsmasq(configuration, journal.read) as dnsmasq:
+    with journal, listener, Dnsmasq(configuration, journal.read) as dnsmasq:
         yield dnsmasq
 
 

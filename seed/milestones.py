@@ -6,27 +6,35 @@ asks: the wire tells it better, so it is journaled from the log only where the w
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Container
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from queue import Empty, SimpleQueue
+from typing import Any, Self
 
 from pxe.capture.foreign import foreign
 from pxe.diagnosis.clients import is_firmware
 from pxe.dnsmasq_log import LogReader
 from pxe.milestones import Milestone
-from seed.model import Node
-from seed.store import Store
+from seed.store import Store, Transaction
 from seed.store.errors import Conflict
+
+log = logging.getLogger(__name__)
 
 STRANGER_AGAIN = 240.0  # seconds; firmware that nobody answers asks for hours
 _TFTP = ("boot.tftp", "boot.tftp-failed")
 _STRANGERS = 4096  # MACs remembered: whoever makes up new ones fills neither memory nor the journal quickly
 
+_Come = tuple[Milestone, bool]  # and whether it may be told of a stranger
+
 
 class BootJournal:
-    """Takes lines of the log and milestones of the wire; remembers which address was leased to which MAC.
+    """Takes lines of the log and milestones of the wire in the order in which they come, while entered.
+
+    Whoever tells does not wait for the store: a thread writes down what has come meanwhile, all at once.
 
     `own`: the addresses that this site's seeds answer from. `proxy`: another server gives addresses, and is
     meant to. `heard` tells whether the wire is listened to.
@@ -50,7 +58,17 @@ class BootJournal:
         self._mac_of: dict[str, str] = {}
         self._last: dict[str, tuple[Any, ...]] = {}
         self._strangers: dict[str, float] = {}
-        self._one_at_a_time = threading.Lock()
+        self._come: SimpleQueue[_Come | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="boot journal", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Returns when all that came is written down."""
+        self._come.put(None)
+        self._thread.join()
 
     def read(self, line: str) -> None:
         """Journal the milestone in a line of dnsmasq's log."""
@@ -60,36 +78,57 @@ class BootJournal:
         heard = self._heard()
         if heard and found.kind == "boot.dhcpdiscover" and "reason" not in found.data:
             return
-        self._take(found, strangers=not heard)
+        self._come.put((found, not heard))
 
     def hear(self, found: Milestone) -> None:
         """Journal a milestone of the wire, unless dnsmasq's log tells it."""
         if found.kind in ("boot.dhcpdiscover", "boot.dhcp6", "boot.tftp-failed"):
-            self._take(found, strangers=is_firmware(found))
+            self._come.put((found, is_firmware(found)))
             return
         other = foreign(found, self._own)
         if other is None:
             return
         expected = self._proxy and not other.data.get("file")
-        self._take(found if expected else other, strangers=False)
+        self._come.put((found if expected else other, False))
 
     def sent(self, found: Milestone) -> None:
         """Journal what this seed itself served by TFTP, or refused."""
-        self._take(found, strangers=False)
+        self._come.put((found, False))
 
-    def _take(self, found: Milestone, *, strangers: bool) -> None:
+    def _write(self) -> None:
+        while batch := self._waiting():
+            try:
+                with self._store.write() as tx:
+                    for found, strangers in batch:
+                        self._take(tx, found, strangers)
+            except Exception:
+                log.exception("%d milestones of boots could not be journaled", len(batch))
+
+    def _waiting(self) -> list[_Come]:
+        """What has come, at least one; nothing at the end."""
+        batch: list[_Come] = []
+        with suppress(Empty):
+            while (came := self._come.get(block=not batch)) is not None:
+                batch.append(came)
+            if batch:
+                self._come.put(None)  # the end is for the next time
+        return batch
+
+    def _take(self, tx: Transaction, found: Milestone, strangers: bool) -> None:
         """Journal it, once in a row, if it is about an enrolled machine, or about a stranger that asks."""
-        with self._one_at_a_time:
-            mac = self._whose(found)
-            if mac is None or self._told(mac, found):
-                return
-            found = replace(found, mac=mac)
-            node = self._node(mac)
-            if node is not None:
-                self._last[mac] = _gist(found)
-                self._journal(found, node)
-            elif strangers and found.kind == "boot.dhcpdiscover" and self._new(mac):
-                self._journal(replace(found, kind="boot.stranger", message=f"{mac} asks, of no node"), None)
+        mac = self._whose(found)
+        if mac is None or self._told(mac, found):
+            return
+        found = replace(found, mac=mac)
+        try:
+            node = tx.nodes.by_macs([mac])
+        except Conflict:
+            return
+        if node is not None:
+            self._last[mac] = _gist(found)
+            _journal(tx, found, node.uuid)
+        elif strangers and found.kind == "boot.dhcpdiscover" and self._new(mac):
+            _journal(tx, replace(found, kind="boot.stranger", message=f"{mac} asks, of no node"), None)
 
     def _whose(self, found: Milestone) -> str | None:
         """What comes through a router has the router's MAC: the lease tells the machine's."""
@@ -105,13 +144,6 @@ class BootJournal:
         of_wire = found.kind == "boot.tftp-failed" and found.at is not None
         return last == _gist(found) or (of_wire and last is not None and last[0] in _TFTP)
 
-    def _node(self, mac: str) -> Node | None:
-        with self._store.read() as tx:
-            try:
-                return tx.nodes.by_macs([mac])
-            except Conflict:
-                return None
-
     def _new(self, mac: str) -> bool:
         """Whether this stranger was not told of lately."""
         now, before = self._clock(), self._strangers.pop(mac, None)
@@ -123,11 +155,10 @@ class BootJournal:
         self._strangers[mac] = now
         return True
 
-    def _journal(self, found: Milestone, node: Node | None) -> None:
-        address = {"address": found.address} if found.address else {}
-        told = {**found.data, **address, "mac": found.mac}
-        with self._store.write() as tx:
-            tx.events.add(found.kind, found.message, node=node.uuid if node else None, **told)
+
+def _journal(tx: Transaction, found: Milestone, node: str | None) -> None:
+    address = {"address": found.address} if found.address else {}
+    tx.events.add(found.kind, found.message, node=node, **{**found.data, **address, "mac": found.mac})
 
 
 def _gist(found: Milestone) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from pxe.diagnosis.clients import architecture, is_system
 from pxe.diagnosis.diagnosis import Cause
 from pxe.diagnosis.rule import Match, Rule, always, found, signs
 from pxe.firmware import ARCHITECTURES, UEFILoader, has_loader
-from pxe.milestones import Hop
+from pxe.milestones import Hop, Milestone
 
 _ANSWER = (Hop.OFFER, Hop.LEASE)
 _ASKED = ("boot.dhcpdiscover", "boot.dhcprequest")
@@ -46,10 +46,18 @@ def _foreign(attempt: Attempt) -> Match | None:
     if attempt.dhcp == "proxy":
         answers = [m for m in answers if m.data.get("file")]
     if Hop.LEASE in attempt.first:
-        answers = [m for m in answers if m.data.get("answer") != "offer" or m in attempt.since_reached]
+        again = _asked_again(attempt)
+        answers = [m for m in answers if m.data.get("answer") != "offer" or m in again]
     known = next((m.data for m in answers if m.data.get("server_mac")), {})
     note = f"the DHCP server of this network should be {attempt.seed}" if attempt.seed else ""
     return found(answers, *filter(None, [note]), **known)
+
+
+def _asked_again(attempt: Attempt) -> tuple[Milestone, ...]:
+    """What was seen since the machine asked anew; answers to what it asked before may be late by seconds."""
+    later = attempt.since_reached
+    asked = [place for place, m in enumerate(later) if m.kind == "boot.dhcpdiscover"]
+    return later[asked[0] :] if asked else ()
 
 
 def _ipv6_alone(attempt: Attempt) -> Match | None:

@@ -79,11 +79,13 @@ class Site:
 
     def __enter__(self) -> Site:
         self.recorder.enter_context(network.recording(self.lan.seed, SEED, self.capture))
+        self.journal.__enter__()
         self.lan.seed.inside(self.listener.__enter__)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.listener.__exit__(None, None, None)
+        self.journal.__exit__()
         self.recorder.close()
 
     def machine(self, **more: Any) -> Machine:
@@ -238,7 +240,6 @@ except-interface=lo
 log-dhcp
 log-facility=-
 dhcp-range=192.0.2.50,192.0.2.60,255.255.255.0,10m
-dhcp-authoritative
 """
 
 
@@ -270,6 +271,19 @@ def test_another_server_answers_first(site: Site, foreign: None) -> None:
     assert OTHER_MAC in found.summary
     captured = site.captured()
     assert (captured.id, captured.summary) == (found.id, found.summary.replace("node-1", KNOWN))
+
+
+def test_another_server_whose_offer_is_not_taken_is_not_to_blame(site: Site, foreign: None) -> None:
+    machine = site.machine()
+    with site.dnsmasq.serving():
+        offer = machine.discover()
+        while offer.options[54] != socket.inet_aton(ADDRESS):
+            offer = machine.discover()
+        machine.request(offer)
+        site.sees("boot.dhcpack")
+        site.sees("boot.foreign-dhcp")
+    assert site.why().id == "loader.no-tftp"
+    assert site.captured().id == "loader.no-tftp"
 
 
 def test_an_offer_that_nobody_takes(site: Site) -> None:
