@@ -16,7 +16,7 @@ RACK = Rack(name="golden", path=Path("/racks/o'hara & sons"))
 @pytest.mark.parametrize(("index", "accelerator"), [(0, "qemu"), (2, "qemu"), (2, "kvm")])
 def test_a_machine_as_libvirt_wants_it(index: int, accelerator: str) -> None:
     machine = topology.load(THREE).machines[index]
-    text = domain.render(RACK, machine, "br-prov", accelerator)
+    text = domain.render(RACK, machine, "br-prov", accelerator, 17001 + index)
     assert text == (GOLDEN / f"{machine.name}-{accelerator}.xml").read_text()
 
 

@@ -1,8 +1,8 @@
 """The process behind the rack's console server: each machine's serial port on a raw TCP port.
 
-Run as `python -m vmlab.console_server ADDRESS FIRST_PORT SOCKET...`: the machines plug themselves in at the
-Unix sockets. As on a real one the ports answer whether or not a machine is on, whoever is connected reads
-along, what is said while nobody is connected is lost, and a reader that hangs slows no machine down.
+Run as `python -m vmlab.console_server ADDRESS FIRST_PORT FIRST_PLUG COUNT`: the machines plug themselves in at
+ports of the loopback interface. As on a real one the ports answer whether or not a machine is on, whoever is
+connected reads along, what is said while nobody is connected is lost, and a reader that hangs slows no machine.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import sys
 from asyncio import StreamReader, StreamWriter
-from pathlib import Path
 
 CHUNK = 1 << 16
 MOST_UNREAD = 1 << 20  # bytes that wait for one reader; what comes beyond is lost for it
@@ -49,17 +48,15 @@ class Port:
                 writer.write(said)
 
 
-async def serve(address: str, first_port: int, sockets: list[Path]) -> None:
+async def serve(address: str, first_port: int, first_plug: int, count: int) -> None:
     """Until it is ended."""
     servers = []
-    for number, path in enumerate(sockets, first_port):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
+    for number in range(count):
         port = Port()
-        servers.append(await asyncio.start_unix_server(port.plug_in, path))
-        servers.append(await asyncio.start_server(port.connect, address, number))
+        servers.append(await asyncio.start_server(port.plug_in, "127.0.0.1", first_plug + number))
+        servers.append(await asyncio.start_server(port.connect, address, first_port + number))
     await asyncio.gather(*(server.serve_forever() for server in servers))
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1], int(sys.argv[2]), [Path(word) for word in sys.argv[3:]]))
+    asyncio.run(serve(sys.argv[1], *map(int, sys.argv[2:5])))

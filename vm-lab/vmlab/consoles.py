@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import socket
 import sys
-from pathlib import Path
 
-from vmlab import libvirtd, namespace
+from vmlab import namespace
 from vmlab.daemon import Daemon
 from vmlab.rack import Rack
 from vmlab.topology import Topology
 
 NAME = "consoles"
 FIRST_PORT = 7001
+FIRST_PLUG = 17001  # on the loopback interface
 ANSWER_WITHIN = 2.0
 
 
-def plug(machine: str) -> Path:
-    """The Unix socket of a machine's serial port, as libvirtd and all that see its folders know it."""
-    return libvirtd.FOLDERS["run"] / "consoles" / f"{machine}.sock"
+def plugs(topology: Topology) -> dict[str, int]:
+    """The TCP port at which each machine plugs itself in, by name.
+
+    No Unix socket: QEMU writes byte by byte, of which such a one takes some 280 that are not read yet. QEMU 7.2
+    tries again then, and its log file has those bytes twice.
+    """
+    names = (machine.name for machine in topology.machines)
+    return {name: port for port, name in enumerate(names, FIRST_PLUG)}
 
 
 def addresses(topology: Topology) -> dict[str, str]:
@@ -31,13 +36,13 @@ def addresses(topology: Topology) -> dict[str, str]:
 def daemon(rack: Rack, topology: Topology) -> Daemon:
     """The console server; a machine that finds it gone looks for it every second."""
     address = str(topology.networks.bmc.seed)
-    plugs = [str(plug(machine.name)) for machine in topology.machines]
-    last = FIRST_PORT + len(plugs) - 1
+    count = len(topology.machines)
+    ports = (address, str(FIRST_PORT), str(FIRST_PLUG))
     return Daemon(
         name=NAME,
-        argv=[sys.executable, "-m", "vmlab.console_server", address, str(FIRST_PORT), *plugs],
+        argv=[sys.executable, "-m", "vmlab.console_server", *ports, str(count)],
         env={},
-        ready=lambda _: namespace.inside(rack.namespace, lambda: _answers(address, last)),
+        ready=lambda _: namespace.inside(rack.namespace, lambda: _answers(address, FIRST_PORT + count - 1)),
     )
 
 

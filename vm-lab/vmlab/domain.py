@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from xml.sax.saxutils import escape
 
-from vmlab import consoles
 from vmlab.rack import Rack
 from vmlab.topology import Disk, Machine
 
@@ -47,10 +46,11 @@ DOMAIN = """\
       <model type='{nic}'/>
       <driver name='qemu'/>{rom}
     </interface>
-    <serial type='unix'>
-      <source mode='connect' path='{plug}'>
+    <serial type='tcp'>
+      <source mode='connect' host='127.0.0.1' service='{plug}'>
         <reconnect enabled='yes' timeout='1'/>
       </source>
+      <protocol type='raw'/>
       <log file='{console}' append='on'/>
       <target port='0'/>
     </serial>
@@ -91,8 +91,8 @@ def product(machine: Machine) -> str:
     return f"Virtual {machine.firmware.upper()} machine"
 
 
-def render(rack: Rack, machine: Machine, bridge: str, accelerator: str) -> str:
-    """The domain's XML; `accelerator` is kvm or qemu (translated code)."""
+def render(rack: Rack, machine: Machine, bridge: str, accelerator: str, plug: int) -> str:
+    """The domain's XML; `accelerator` is kvm or qemu (translated code), `plug` the console server's port."""
     return DOMAIN.format(
         accelerator=accelerator,
         name=machine.name,
@@ -112,7 +112,7 @@ def render(rack: Rack, machine: Machine, bridge: str, accelerator: str) -> str:
         mac=machine.mac,
         nic=machine.nic,
         bridge=bridge,
-        plug=consoles.plug(machine.name),
+        plug=plug,
         console=escape(str(rack.console(machine.name)), {"'": "&apos;"}),
     )
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from vmlab import daemon, domain, libvirtd
+from vmlab import consoles, daemon, domain, libvirtd
 from vmlab.errors import LabError
 from vmlab.rack import Rack
 from vmlab.topology import Machine, Topology
@@ -64,7 +64,8 @@ def define(rack: Rack, topology: Topology, wanted: Iterable[Machine], accelerato
     bridge = topology.networks.provisioning.interface
     with connected(rack) as connection:
         for machine in wanted:
-            connection.defineXML(domain.render(rack, machine, bridge, accelerator))
+            plug = consoles.plugs(topology)[machine.name]
+            connection.defineXML(domain.render(rack, machine, bridge, accelerator, plug))
 
 
 def make_disks(rack: Rack, topology: Topology) -> None:
