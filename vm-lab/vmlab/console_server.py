@@ -1,8 +1,8 @@
 """The process behind the rack's console server: each machine's serial port on a raw TCP port.
 
-Run as `python -m vmlab.console_server ADDRESS FIRST_PORT FIRST_PLUG COUNT`: the machines plug themselves in at
-ports of the loopback interface. As on a real one the ports answer whether or not a machine is on, whoever is
-connected reads along, what is said while nobody is connected is lost, and a reader that hangs slows no machine.
+Run as `python -m vmlab.console_server ADDRESS FIRST_PORT FIRST_PLUG COUNT`: the machines plug themselves in
+at ports of the loopback interface. As on a real one the ports answer whether or not a machine is on, whoever
+is connected reads along, what is said while nobody is connected is lost, and a reader that hangs slows nobody.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ ANSWER_WITHIN = 2.0
 def plugs(topology: Topology) -> dict[str, int]:
     """The TCP port at which each machine plugs itself in, by name.
 
-    No Unix socket: QEMU writes byte by byte, of which such a one takes some 280 that are not read yet. QEMU 7.2
-    tries again then, and its log file has those bytes twice.
+    No Unix socket: QEMU writes byte by byte, of which such a one takes some 280 that are not read yet. QEMU
+    7.2 tries again then, and its log file has those bytes twice.
     """
     names = (machine.name for machine in topology.machines)
     return {name: port for port, name in enumerate(names, FIRST_PLUG)}
