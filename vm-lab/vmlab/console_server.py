@@ -2,7 +2,7 @@
 
 Run as `python -m vmlab.console_server ADDRESS FIRST_PORT FIRST_PLUG COUNT`: the machines plug themselves in
 at ports of the loopback interface. As on a real one the ports answer whether or not a machine is on, whoever
-is connected reads along, what is said while nobody is connected is lost, and a reader that hangs slows nobody.
+is connected reads along, what is said while nobody is connected is lost, and a slow reader slows nobody.
 """
 
 from __future__ import annotations
