@@ -67,6 +67,8 @@ def why(
     show_diagnosis(found["node"], found)
     if found["verdict"] == "stuck":
         out.print(f"\nThe whole way: `undercloud node boot {found['node']}`", markup=False)
+    elif found["last_error"]:
+        out.print(f"\nIts last error: {found['last_error']}", markup=False)
 
 
 def _captured(

@@ -41,7 +41,10 @@ def _fitting(attempt: Attempt, hop: Hop) -> tuple[Rule, Match]:
 def _up(attempt: Attempt) -> Diagnosis:
     reached = attempt.reached or Hop.POWER
     last = attempt.first.get(reached)
-    if attempt.until is None:
+    failed = attempt.of("step.failed")
+    if attempt.until is not None and failed:
+        words = f"it booted, and the run failed afterwards: {failed[-1].message}"
+    elif attempt.until is None:
         words = "nothing is wrong: nobody waits for it to boot"
     else:
         words = f"it is where it should be: {reached} was reached"
@@ -51,7 +54,7 @@ def _up(attempt: Attempt) -> Diagnosis:
 def _under_way(attempt: Attempt, hop: Hop) -> Diagnosis:
     seconds, usual = waited(attempt), attempt.usual.get(hop)
     known = f"usually {usual.median:.0f} s here" if usual else "how long it takes here is not known yet"
-    told = f"it boots: {hop} is next, waited for since {seconds:.0f} s ({known})"
+    told = f"it boots: {hop} is next, waited for {seconds:.0f} s so far ({known})"
     reached = attempt.first.get(attempt.reached) if attempt.reached else None
     late = f"it would be late after {patience(attempt, hop):.0f} s"
     evidence = (*([evidence_of(reached)] if reached else []), Evidence(late))

@@ -204,7 +204,7 @@ RULES = (
     Rule(
         "image.checksum",
         (Hop.IMAGE,),
-        _said("checksum", "sha512", "does not match the hash"),
+        _said("checksum", "failed to verify"),
         "the image that {node} got is not the image that was declared: {said}",
         (
             Cause(
@@ -242,6 +242,39 @@ RULES = (
             Cause(
                 "a qcow2 image is kept in memory before it is converted",
                 "more memory, or the same image raw: `undercloud image add --help`",
+            ),
+        ),
+        certain=True,
+    ),
+    Rule(
+        "image.another-machine",
+        (Hop.IMAGE,),
+        _said("the machine that booted has serial", "of the machine's nics"),
+        "another machine than {node} booted: {said}",
+        (
+            Cause(
+                "the BMC at this address is that of another machine: cables or addresses were swapped",
+                "switch on the identify LED (`undercloud node led on {node}`) and compare with the label; "
+                "`undercloud discover` finds who is where",
+            ),
+            Cause(
+                "a mainboard was replaced, or a MAC is recorded for the wrong node",
+                "compare MACs and serial numbers of `undercloud node show {node}` with the machine's label",
+            ),
+        ),
+        certain=True,
+    ),
+    Rule(
+        "image.agent-gone",
+        (Hop.IMAGE,),
+        _said("lost power", "is silent", "does not answer"),
+        "the agent of {node} was lost while the image was written: {said}",
+        (
+            Cause("the machine lost power or reset itself", "`undercloud node sel {node}`; look at its LEDs"),
+            Cause("its link broke: cable, switch port", "look at the error counters of the switch port"),
+            Cause(
+                "the kernel crashed, or memory ran out",
+                "`undercloud node console {node}` shows its last words",
             ),
         ),
         certain=True,

@@ -424,6 +424,32 @@ fault(
     "root_device",
 )
 fault(
+    "image.another-machine",
+    Hop.IMAGE,
+    "has serial X1",
+    attempt(
+        *up_to("agent.heartbeat"),
+        (
+            "step.failed",
+            {"message": "write_image: the machine that booted has serial X1, node 'node-1' has S"},
+        ),
+        until=Hop.IMAGE,
+    ),
+    "swapped",
+)
+fault(
+    "image.agent-gone",
+    Hop.IMAGE,
+    "was lost while",
+    attempt(
+        *up_to("agent.heartbeat"),
+        ("step.failed", {"message": "write_image: the machine lost power"}),
+        until=Hop.IMAGE,
+        powered=False,
+    ),
+    "lost power",
+)
+fault(
     "image.no-space",
     Hop.IMAGE,
     "too little room",
@@ -566,6 +592,12 @@ def test_a_boot_that_goes_well_is_well_at_every_moment(until: Hop) -> None:
         there = until in {KINDS[told[0]] for told in WELL[:count]}
         assert found.verdict is (Verdict.UP if there else Verdict.UNDER_WAY), (count, reached, found)
         assert found.causes == ()
+
+
+def test_a_run_that_failed_after_the_boot_is_no_fault_of_the_boot() -> None:
+    told = attempt(*up_to("agent.heartbeat"), ("step.failed", {"message": "clean_step: a bad sector"}))
+    assert diagnose(told).verdict is Verdict.UP
+    assert diagnose(told).summary == "it booted, and the run failed afterwards: clean_step: a bad sector"
 
 
 def test_what_is_usual_here_decides_when_it_is_late() -> None:
