@@ -63,6 +63,7 @@ from seed.steps.forget_instance import ForgetInstance
 from seed.steps.hold import Hold
 from seed.steps.install_bootloader import InstallBootloader
 from seed.steps.leave_ramdisk import LeaveRamdisk
+from seed.steps.list_deploy_steps import ListDeploySteps
 from seed.steps.list_steps import ListSteps
 from seed.steps.power_off import PowerOff
 from seed.steps.record_evidence import RecordEvidence
@@ -233,6 +234,7 @@ def _steps(
         RecordInventory(ramdisk),
         LeaveRamdisk(bmcs, ramdisk, keep=keep_ramdisk),
         CheckImage(images),
+        ListDeploySteps(ramdisk),
         WriteImage(ramdisk, agent, images, instances),
         InstallBootloader(agent),
         BootFromDisk(bmcs, ramdisk),
@@ -257,4 +259,5 @@ def _agent_steps(config: Config, store: Store, ramdisk: Ramdisk, agent: AgentCom
     yield from (Hold(store), Wait(ramdisk))
     for kind in ("clean", "service"):
         yield ListSteps(ramdisk, kind, priorities=config.priorities, burn_in=config.burn_in)
+    for kind in ("clean", "service", "deploy"):
         yield from (AgentStep(ramdisk, agent, kind, abortable=abortable) for abortable in (True, False))

@@ -228,12 +228,14 @@ class FakeAgent:
     ) -> dict[str, Any]:
         return {"service_result": self._take("service", node, step, service_version), "service_step": step}
 
-    def _deploy(self, node: dict[str, Any], ports: list[Any], step: Any) -> dict[str, Any]:
+    def _deploy(
+        self, node: dict[str, Any], ports: list[Any], step: Any, deploy_version: Any = None
+    ) -> dict[str, Any]:
         if step["step"] == WRITE.rpartition(".")[2]:
             self._node = node
             result: Any = self._write(**step["args"])
         else:
-            result = self._take("deploy", node, step, self.versions)
+            result = self._take("deploy", node, step, deploy_version)
         return {"deploy_result": result, "deploy_step": step}
 
     def _take(self, kind: str, node: dict[str, Any], step: Any, version: Any) -> Any:

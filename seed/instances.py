@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from hwdrivers.credentials import Secret
-from profiles.hosts import Host, Network
+from profiles.hosts import Deploy, Host, Network
 from profiles.site import AmbiguousProfile, NoProfile, Site
 from pxe import configdrive
 from pxe.images import ImageError, OSImage
@@ -44,6 +44,7 @@ class Instances:
         """
         site = site or self._site()
         host = _host(node, site)
+        _check_method(node, host)
         try:
             image = self._images.verified(host.image)
         except ImageError as error:
@@ -146,6 +147,14 @@ def _host(node: Node, site: Site) -> Host:
         return site.host_for(node.facts())
     except (NoProfile, AmbiguousProfile) as error:
         raise NotDeployable(f"node '{node.name}': {error}") from error
+
+
+def _check_method(node: Node, host: Host) -> None:
+    """A disk is written only where that is what was declared."""
+    if host.deploy is not Deploy.DIRECT:
+        raise NotDeployable(f"node '{node.name}': deploy: {host.deploy} is not supported yet, only: direct")
+    if host.software_raid:
+        raise NotDeployable(f"node '{node.name}': software_raid is not supported yet: declare root_device")
 
 
 def _instance(node: Node, host: Host, site: Site, *, sha512: str, ssh_host_key: str) -> Instance:

@@ -23,6 +23,7 @@ STEPS: dict[str, tuple[str, ...]] = {
     "deploying": (
         "check_image",
         "boot_ramdisk",
+        "list_deploy_steps",
         "write_image",
         "install_bootloader",
         "boot_from_disk",

@@ -25,7 +25,7 @@ class AgentStep:
     needs: str | None = None
 
     def __init__(self, ramdisk: Ramdisk, agent: AgentCommand, kind: str, *, abortable: bool) -> None:
-        """`kind`: clean or service; `abortable` as the agent says of the steps that come here."""
+        """`kind`: clean, service or deploy; `abortable` as the agent says of the steps that come here."""
         self.name = f"{kind}_step" if abortable else f"critical_{kind}_step"
         self.abortable = abortable
         self._ramdisk = ramdisk
@@ -69,4 +69,6 @@ class AgentStep:
 
 
 def _node(walk: Walk, step: Document) -> dict[str, Any]:
-    return agent_node(walk.node, settings=step.get("settings"))
+    # After a deploy wrote its image, the agent finds the disk again by its serial.
+    serial = walk.node.instance.disk_serial if walk.node.instance else None
+    return agent_node(walk.node, {"serial": f"s== {serial}"} if serial else None, step.get("settings"))

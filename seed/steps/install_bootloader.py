@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from seed.step import Complete, Result, Walk
 from seed.steps.agent_command import AgentCommand
+from seed.steps.deploy_order import after
 
 PARAMETERS = {
     "root_uuid": None,
@@ -27,11 +28,12 @@ class InstallBootloader:
         self._agent = agent
 
     def execute(self, walk: Walk) -> Result:
+        then = after(walk, self.name)
         if walk.node.boot_mode != "uefi":
-            return Complete("nothing to do for BIOS")
+            return Complete("nothing to do for BIOS", then=then)
         return self._agent.run(
             walk,
             "image.install_bootloader",
             lambda: PARAMETERS,
-            lambda _: Complete("UEFI boot entry written"),
+            lambda _: Complete("UEFI boot entry written", then=then),
         )

@@ -19,6 +19,7 @@ from seed.model import Instance
 from seed.ramdisk import Ramdisk
 from seed.step import Complete, Failed, Result, Walk
 from seed.steps.agent_command import AgentCommand
+from seed.steps.deploy_order import after
 from seed.steps.identity import NoSuchDisk, choose_disk, describe, mismatch
 
 # Of the hardware manager in our ramdisk (pxe/build/agent/hardware.py). The agent's own `write_image` takes
@@ -98,7 +99,7 @@ def _written(walk: Walk, command: Command, image: OSImage, disk: Disk) -> Result
             return Failed(f"the agent was told {describe(disk)} and answers: {str(said)[:200]}")
     words = f"'{image.name}' is on {describe(disk)} ({parts})"
     walk.note("image.written", words, serial=disk.serial, image=image.name)
-    return Complete(words, {"instance": _on(walk.node.instance, disk)})
+    return Complete(words, {"instance": _on(walk.node.instance, disk)}, then=after(walk, WriteImage.name))
 
 
 def _on(instance: Instance | None, disk: Disk) -> Instance | None:

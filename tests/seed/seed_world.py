@@ -67,6 +67,7 @@ from seed.steps.forget_instance import ForgetInstance
 from seed.steps.hold import Hold
 from seed.steps.install_bootloader import InstallBootloader
 from seed.steps.leave_ramdisk import LeaveRamdisk
+from seed.steps.list_deploy_steps import ListDeploySteps
 from seed.steps.list_steps import ListSteps
 from seed.steps.power_off import PowerOff
 from seed.steps.record_evidence import RecordEvidence
@@ -311,6 +312,7 @@ class World:
             RecordInventory(ramdisk),
             LeaveRamdisk(bmcs, ramdisk, keep=self.fast_track),
             CheckImage(self.images),
+            ListDeploySteps(ramdisk),
             WriteImage(ramdisk, agent, self.images, self.instances),
             InstallBootloader(agent),
             BootFromDisk(bmcs, ramdisk),
@@ -327,7 +329,11 @@ class World:
             Hold(store),
             Wait(ramdisk, clock=self.clock),
             *(ListSteps(ramdisk, kind, priorities=PRIORITIES, burn_in=BURN_IN) for kind in KINDS),
-            *(AgentStep(ramdisk, agent, kind, abortable=may) for kind in KINDS for may in (True, False)),
+            *(
+                AgentStep(ramdisk, agent, kind, abortable=may)
+                for kind in (*KINDS, "deploy")
+                for may in (True, False)
+            ),
         )
 
     def _answers_ssh(self, address: str) -> bool:
