@@ -36,18 +36,17 @@ FETCH = """
 import sys
 from pathlib import Path
 from pxe.build.agent.download import Download
-from pxe.build.agent.relay import Relay, RelayServer
+from pxe.build.agent.relay import Relay
 into, size, sha512, *urls = sys.argv[1:]
-relay = Relay(Path(into), int(size), sha512)
 print("ready", flush=True)
 sys.stdin.readline()
-RelayServer(relay).start()
-download, block = Download(urls, int(size)), memoryview(bytearray(1 << 16))
-while count := download.readinto(block):
-    relay.add(block[:count])
-download.check(sha512)
-print("whole", flush=True)
-sys.stdin.read()
+with Relay(Path(into), int(size), sha512) as relay:
+    download, block = Download(urls, int(size), relay=relay), memoryview(bytearray(1 << 16))
+    while download.readinto(block):
+        pass
+    download.check(sha512)
+    print("whole", flush=True)
+    sys.stdin.read()
 """
 
 

@@ -24,11 +24,12 @@ from pxe.build.agent.writing import write
 
 SIZE = 12 * MIB
 DIRT = b"\xa5"
+GONE = -1
 
 
 @dataclass
 class Shop:
-    """A folder that is served; `cuts`: after how many bytes the next answers break off."""
+    """A folder that is served; `cuts`: after how many bytes the next answers break off, or GONE."""
 
     folder: Path
     port: int = 0
@@ -48,7 +49,7 @@ class Handler(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self._shop.folder / self.path.lstrip("/")
-        if not path.exists():
+        if not path.exists() or self._shop.cuts[:1] == [GONE]:
             self.send_error(404)
             return
         asked = self.headers.get("Range", "")
@@ -181,6 +182,15 @@ def test_a_connection_that_breaks_is_taken_up_where_it_broke(
     assert shop.ranges == ["", f"bytes={5 * MIB}-", f"bytes={8 * MIB}-"]
 
 
+def test_a_seed_that_is_started_again_is_asked_again(
+    shop: Shop, image: bytes, disk: Path, tmp_path: Path
+) -> None:
+    shop.cuts = [4 * MIB, 0, 0]  # answers that end before their first byte
+    write(order(shop, "disk.raw"), str(disk), tmp_path)
+    assert beginning(disk) == image
+    assert shop.ranges == ["", *[f"bytes={4 * MIB}-"] * 3]
+
+
 def test_the_next_url_is_asked_when_one_has_nothing(
     shop: Shop, image: bytes, disk: Path, tmp_path: Path
 ) -> None:
@@ -189,11 +199,24 @@ def test_the_next_url_is_asked_when_one_has_nothing(
     assert beginning(disk) == image
 
 
-def test_a_seed_that_stays_away_leaves_nothing_that_boots(
+@pytest.mark.parametrize("name", ["disk.qcow2", "disk.raw", "disk.raw.zst"])
+def test_a_machine_that_passes_on_damaged_bytes_is_not_asked_again(
+    shop: Shop, image: bytes, disk: Path, tmp_path: Path, name: str
+) -> None:
+    good = order(shop, name)
+    damaged = bytearray((shop.folder / name).read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    (shop.folder / "damaged").write_bytes(damaged)
+    write(replace(good, urls=(shop.url("damaged"), *good.urls)), str(disk), tmp_path)
+    assert beginning(disk) == image
+    assert list(tmp_path.glob("image-*")) == []
+
+
+def test_an_image_that_is_deleted_meanwhile_leaves_nothing_that_boots(
     shop: Shop, image: bytes, disk: Path, tmp_path: Path
 ) -> None:
-    shop.cuts = [6 * MIB, 0, 0, 0, 0]
-    with pytest.raises(NotWritten, match=rf"broke off at {6 * MIB} of {SIZE} bytes, 5 times"):
+    shop.cuts = [6 * MIB, GONE]
+    with pytest.raises(NotWritten, match=rf"broke off at {6 * MIB} of {SIZE} bytes; .* answers 404"):
         write(order(shop, "disk.raw"), str(disk), tmp_path)
     assert has_no_table(disk)
 

@@ -13,7 +13,7 @@ from breaking_server import Shelf, serving
 
 from pxe.build.agent.download import Download
 from pxe.build.agent.order import NotWritten
-from pxe.build.agent.relay import Relay, RelayServer
+from pxe.build.agent.relay import Relay
 
 CONTENT = b"".join(hashlib.sha512(number.to_bytes(4, "big")).digest() for number in range(40_000))
 SHA512 = hashlib.sha512(CONTENT).hexdigest()
@@ -23,21 +23,15 @@ BLOCK = 64 * 1024
 @contextmanager
 def passing_on(path: Path) -> Iterator[tuple[Relay, str]]:
     """A machine's relay on loopback, and the URL that the next one is told."""
-    relay = Relay(path, len(CONTENT), SHA512)
-    server = RelayServer(relay, ("127.0.0.1", 0))
-    server.start()
-    try:
-        yield relay, f"http://127.0.0.1:{server.server_address[1]}{relay.url_path}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with Relay(path, len(CONTENT), SHA512, ("127.0.0.1", 0)) as relay:
+        yield relay, f"http://127.0.0.1:{relay.port}{relay.url_path}"
 
 
 def fetch(urls: list[str], into: Relay) -> None:
     """Download and pass on."""
-    download, block = Download(urls, len(CONTENT)), memoryview(bytearray(BLOCK))
-    while count := download.readinto(block):
-        into.add(block[:count])
+    download, block = Download(urls, len(CONTENT), relay=into), memoryview(bytearray(BLOCK))
+    while download.readinto(block):
+        pass
     download.check(SHA512)
     download.close()
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import re
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import IO
+from types import TracebackType
+from typing import IO, Self
 
 PORT = 9998  # beside the agent's own 9999
 PATIENCE = 30.0  # seconds without a new byte, after which who waits is sent back to the seed
@@ -19,15 +21,39 @@ _AT_ONCE = 1 << 20
 
 
 class Relay:
-    """A file of `size` bytes, written here as it comes, read by others at `/image/SHA512`."""
+    """A file of `size` bytes, written at `path` as it comes, read by others at `/image/SHA512`.
 
-    def __init__(self, path: Path, size: int, sha512: str) -> None:
+    A context manager: it listens meanwhile. A port that is taken costs the others speed, and nothing else.
+    """
+
+    def __init__(self, path: Path, size: int, sha512: str, address: tuple[str, int] = ("", PORT)) -> None:
+        self.path = path
         self.size = size
         self.url_path = f"/image/{sha512}"
-        self._path = path
+        self._address = address
         self._file: IO[bytes] = path.open("wb", buffering=0)
         self._came = threading.Condition()
         self._count = 0
+        self._server: _Server | None = None
+
+    def __enter__(self) -> Self:
+        with suppress(OSError):
+            self._server = _Server(self._address, self)
+            threading.Thread(target=self._server.serve_forever, name="relay", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+        self._file.close()
+
+    @property
+    def port(self) -> int:
+        """Where it listens; 0: nowhere."""
+        return int(self._server.server_address[1]) if self._server is not None else 0
 
     def add(self, data: bytes | memoryview) -> None:
         """The next bytes."""
@@ -36,13 +62,6 @@ class Relay:
             self._count += len(data)
             self._came.notify_all()
 
-    def begin_again(self) -> None:
-        """What came was wrong; who fetched it finds that out by the checksum too."""
-        self._file.seek(0)
-        self._file.truncate()
-        with self._came:
-            self._count = 0
-
     def beyond(self, offset: int) -> int:
         """How many bytes there are, once there are more than `offset`; no more than that when none came."""
         with self._came:
@@ -50,24 +69,22 @@ class Relay:
             return self._count
 
     def opened(self) -> IO[bytes]:
-        return self._path.open("rb", buffering=0)
+        return self.path.open("rb", buffering=0)
 
 
-class RelayServer(ThreadingHTTPServer):
-    """Listens until the ramdisk ends; one that cannot listen costs the others nothing but speed."""
+class _Server(ThreadingHTTPServer):
+    """Who still fetches does not keep the machine from going on: the rest is the seed's."""
 
     daemon_threads = True
+    block_on_close = False
 
-    def __init__(self, relay: Relay, address: tuple[str, int] = ("", PORT)) -> None:
+    def __init__(self, address: tuple[str, int], relay: Relay) -> None:
         self.relay = relay
         super().__init__(address, _Handler)
 
-    def start(self) -> None:
-        threading.Thread(target=self.serve_forever, name="relay", daemon=True).start()
-
 
 class _Handler(BaseHTTPRequestHandler):
-    server: RelayServer
+    server: _Server
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:

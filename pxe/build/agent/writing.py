@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from .download import Download
+from .download import Download, Damaged
 from .order import ImageOrder, NotWritten
+from .relay import Relay
 from .target import BLOCK, MIB, Target, aligned, free_memory
 
 READ = 4 * MIB  # of a compressed image, at once
@@ -32,24 +34,31 @@ def write(
 
     A wrong checksum is found before the disk has a partition table. `progress` is told how many bytes came.
     """
-    download = Download(order.urls, order.size, progress)
     try:
+        _write(order, disk, scratch, progress)
+    except Damaged:
+        if len(order.urls) == 1:
+            raise
+        # One machine that passes on damaged bytes would fail all that come after it.
+        _write(replace(order, urls=order.urls[-1:]), disk, scratch, progress)
+
+
+def _write(order: ImageOrder, disk: str, scratch: Path, progress: Callable[[int], None]) -> None:
+    with (
+        passing_on(order, scratch) as relay,
+        closing(Download(order.urls, order.size, progress, relay)) as download,
+    ):
         with Target(disk) as target:
             if order.virtual_size > target.size:
                 raise NotWritten(f"{disk} has {target.size} bytes, the image needs {order.virtual_size}")
             if order.disk_format == "qcow2":
-                local = _fetch(order, download, scratch)
+                local = _fetch(order, download, relay)
             target.clear(order.virtual_size)
             if order.disk_format == "raw":
                 _stream(order, download, target)
                 return
             is_zero = target.reads_zero
-        try:
-            _convert(local, disk, is_zero=is_zero)
-        finally:
-            local.unlink()
-    finally:
-        download.close()
+        _convert(local, disk, is_zero=is_zero)
 
 
 def _stream(order: ImageOrder, download: Download, target: Target) -> None:
@@ -88,7 +97,7 @@ class _Checked:
         try:
             return self._source.readinto(buffer)
         except self._error as error:
-            raise NotWritten(
+            raise Damaged(
                 f"the image cannot be decompressed ({error}); the disk got no partition table"
             ) from None
 
@@ -100,26 +109,32 @@ def _fill(source: Source, block: memoryview) -> int:
     return filled
 
 
-def _fetch(order: ImageOrder, download: Download, scratch: Path) -> Path:
+def _fetch(order: ImageOrder, download: Download, relay: Relay | None) -> Path:
     """The file in memory, its checksum proven."""
-    free = free_memory(scratch) - SPARE
-    if order.size > free:
+    if relay is None:
         raise NotWritten(
-            f"a qcow2 image goes through memory: it has {order.size // MIB} MiB, and "
-            f"{max(free, 0) // MIB} MiB are free. Convert it to compressed raw, which is "
-            "streamed: undercloud image add --compress"
+            f"a qcow2 image goes through memory: it has {order.size // MIB} MiB, and less is free. Convert "
+            "it to compressed raw, which is streamed: undercloud image add --compress"
         )
-    with tempfile.NamedTemporaryFile(dir=scratch, prefix="image-", delete=False) as file:
-        block = aligned(READ)
-        while count := download.readinto(block):
-            file.write(block[:count])
-    local = Path(file.name)
+    block = aligned(READ)
+    while download.readinto(block):
+        pass
+    download.check(order.sha512)
+    return relay.path
+
+
+@contextmanager
+def passing_on(order: ImageOrder, scratch: Path) -> Iterator[Relay | None]:
+    """Keep what comes in memory and pass it on, until the disk is written; None where memory is short."""
+    if order.size > free_memory(scratch) - SPARE:
+        yield None
+        return
+    path = scratch / f"image-{order.sha512[:16]}"
     try:
-        download.check(order.sha512)
-    except NotWritten:
-        local.unlink()
-        raise
-    return local
+        with Relay(path, order.size, order.sha512) as relay:
+            yield relay
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _convert(local: Path, disk: str, *, is_zero: bool) -> None:
