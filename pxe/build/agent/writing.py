@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from .download import Download, Damaged
+from .download import Damaged, Download
 from .order import ImageOrder, NotWritten
 from .relay import Relay
 from .target import BLOCK, MIB, Target, aligned, free_memory
