@@ -106,7 +106,10 @@ def render(
 
 def _ranges(network: ProvisioningNetwork) -> list[str]:
     if network.mode is DHCPMode.PROXY:
-        return [f"dhcp-range={network.network.network_address},proxy,{network.network.netmask}"]
+        return [
+            f"dhcp-range={network.network.network_address},proxy,{network.network.netmask}",
+            "dhcp-pxe-vendor=PXEClient,HTTPClient",  # else HTTP boot gets no answer beside another server
+        ]
     own = f"dhcp-range={network.first},{network.last},{network.network.netmask},{LEASE}"
     lines = [own] if network.first else []
     for number, subnet in enumerate(network.subnets, 1):

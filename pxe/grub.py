@@ -1,8 +1,8 @@
 """GRUB's scripts: the second stage where Secure Boot is on, since shim and GRUB are signed and iPXE is not.
 
 Debian's signed GRUB 2.06 speaks TFTP alone: its image has no `http` module ("disk `http,192.0.2.1' not
-found"), and Secure Boot forbids it to load one. So what iPXE gets rendered on its asking lies here in files, written
-when the seed's mind changes (`seed/grub_files.py`).
+found"), and Secure Boot forbids it to load one. So what iPXE gets rendered on its asking lies here in files,
+written when the seed's mind changes (`seed/grub_files.py`).
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ def keys(macs: tuple[str, ...], system_uuid: str | None, serial: str | None) -> 
 def entry_script() -> str:
     """GRUB's configuration: it looks for the script of the machine that runs it, again and again.
 
-    By the MAC that firmware booted from, else SMBIOS' UUID and serial (type 1, DSP0134 section 7.2).
+    By the MAC that firmware booted from, else SMBIOS' UUID and serial (type 1, DSP0134 section 7.2). `-s`
+    opens a file to see whether it is there; `-f` would list its folder, which TFTP cannot.
     """
     return (
         "smbios --type 1 --get-uuid 8 --set uuid\n"
         "smbios --type 1 --get-string 7 --set serial\n"
         "while true; do\n"
         f'  for who in "$net_default_mac" "$uuid" "$serial" {UNKNOWN}; do\n'
-        f'    if [ -n "$who" -a -f "(tftp,$net_default_server)/{MACHINES}/$who" ]; then\n'
+        f'    if [ -n "$who" -a -s "(tftp,$net_default_server)/{MACHINES}/$who" ]; then\n'
         f'      source "(tftp,$net_default_server)/{MACHINES}/$who"\n'
         "      break\n"
         "    fi\n"
@@ -57,7 +58,9 @@ def machine_script(spec: BootSpec, title: str) -> str:
 
 
 def _ramdisk(spec: BootRamdisk, title: str) -> str:
-    arguments = " ".join(quoted(argument) for argument in spec.arguments)
+    # The NIC is the one that this GRUB came by, whichever of the node's it is.
+    own = [quoted(argument) for argument in spec.arguments if not argument.startswith("BOOTIF=")]
+    arguments = " ".join((*own, "BOOTIF=$net_default_mac"))
     return (
         f"echo {quoted(title)}\n"
         f'linux "(tftp,$net_default_server)/{KERNEL}" {arguments}\n'

@@ -74,13 +74,13 @@ class BootRamdisk:
         return None
 
     def _power_on(self, walk: Walk) -> Result:
-        self._announce()
         with self._bmcs.open(walk.node) as bmc:
             by_media = walk.node.boot_interface is BootInterface.VIRTUAL_MEDIA
             if by_media:
                 drive(bmc, walk.node.name)
             ensure_power(bmc, PowerState.OFF)
             self._ramdisk.expect(walk.node)  # a ramdisk that was still up cannot take the new token any more
+            self._announce()  # GRUB's script lies in a file, which says from now on: the ramdisk
             if by_media:
                 self._insert(bmc, walk)
             bmc.set_boot_device(BootDevice.CDROM if by_media else BootDevice.PXE)

@@ -52,6 +52,26 @@ class Machine:
         """The first answer to a DHCPDISCOVER."""
         return self._answer(self.send(DISCOVER))
 
+    def discover_of(self, *servers: str) -> dict[str, Reply]:
+        """What each of these servers offers, however many answer."""
+        xid, found = self.send(DISCOVER), dict[str, Reply]()
+        while not found.keys() >= set(servers):
+            reply = self._answer(xid)
+            found[str(IPv4Address(reply.options[54]))] = reply
+        return found
+
+    def ask_boot_server(self, server: str) -> Reply:
+        """What is booted, asked of port 4011 (PXE specification 2.1 section 2.2.4), with an address already.
+
+        Call it inside of the machine's namespace.
+        """
+        xid = next(_XIDS)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as port:
+            port.settimeout(PATIENCE)
+            port.bind(("0.0.0.0", 68))
+            port.sendto(_bootp(_octets(self.mac), xid, self._options(REQUEST)), (server, 4011))
+            return _reply(port.recv(2048))
+
     def request(self, offer: Reply) -> Reply:
         """The answer to a DHCPREQUEST for what was offered."""
         options = {50: IPv4Address(offer.address).packed, 54: offer.options[54]}
@@ -64,7 +84,13 @@ class Machine:
     def send(self, kind: int, options: dict[int, bytes] | None = None) -> int:
         """Put one message on the wire; returns its transaction number."""
         xid = next(_XIDS)
-        asked = {53: bytes([kind]), 55: bytes([1, 3, 6, 12, 43, 60, 66, 67]), **(options or {})}
+        whole = _frame(_octets(self.mac), xid, self._options(kind) | (options or {}))
+        tag = struct.pack("!HH", 0x8100, self.vlan) if self.vlan else b""
+        self.link.send(whole[:12] + tag + whole[12:])
+        return xid
+
+    def _options(self, kind: int) -> dict[int, bytes]:
+        asked = {53: bytes([kind]), 55: bytes([1, 3, 6, 12, 43, 60, 66, 67])}
         if self.architecture is not None:
             client = "HTTPClient" if self.architecture in HTTP_BOOT else "PXEClient"
             asked |= {
@@ -75,10 +101,7 @@ class Machine:
             asked[97] = b"\0" + self.uuid
         if self.ipxe:
             asked |= {77: b"iPXE", 175: bytes.fromhex("b105011af41000")}
-        whole = _frame(_octets(self.mac), xid, asked)
-        tag = struct.pack("!HH", 0x8100, self.vlan) if self.vlan else b""
-        self.link.send(whole[:12] + tag + whole[12:])
-        return xid
+        return asked
 
     def _answer(self, xid: int) -> Reply:
         while select.select([self.link], [], [], PATIENCE)[0]:
@@ -113,8 +136,12 @@ def read(frame: bytes) -> tuple[int, Reply] | None:
     if struct.unpack_from("!HH", frame, udp) != (67, 68):
         return None
     message = frame[udp + 8 :]
+    return struct.unpack_from("!I", message, 4)[0], _reply(message)
+
+
+def _reply(message: bytes) -> Reply:
     options = _options(message[240:])
-    return struct.unpack_from("!I", message, 4)[0], Reply(
+    return Reply(
         kind=options[53][0],
         mac=message[28:34].hex(":"),
         address=str(IPv4Address(message[16:20])),
@@ -136,9 +163,13 @@ def _options(field: bytes) -> dict[int, bytes]:
     return found
 
 
-def _frame(mac: bytes, xid: int, options: dict[int, bytes]) -> bytes:
+def _bootp(mac: bytes, xid: int, options: dict[int, bytes]) -> bytes:
     fields = b"".join(bytes([code, len(value)]) + value for code, value in options.items())
-    bootp = struct.pack("!BBBBIHH16x6s10x64x128x", 1, 1, 6, 0, xid, 0, 0x8000, mac) + MAGIC + fields + b"\xff"
+    return struct.pack("!BBBBIHH16x6s10x64x128x", 1, 1, 6, 0, xid, 0, 0x8000, mac) + MAGIC + fields + b"\xff"
+
+
+def _frame(mac: bytes, xid: int, options: dict[int, bytes]) -> bytes:
+    bootp = _bootp(mac, xid, options)
     udp = struct.pack("!HHHH", 68, 67, 8 + len(bootp), 0) + bootp
     head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, b"\0" * 4, b"\xff" * 4)
     head = head[:10] + struct.pack("!H", _checksum(head)) + head[12:]

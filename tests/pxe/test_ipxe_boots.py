@@ -3,102 +3,26 @@
 from __future__ import annotations
 
 import re
-import shutil
 import struct
-import subprocess
-import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
-import namespaces
 import pytest
-from dnsmasq_seed import SeedEnd
-from namespaces import ADDRESS, MACHINE, Cable
+from qemu_machine import BASE, MAC, boots_until, seed, why_not
 
-from pxe.dnsmasq import Reservation
-from pxe.ipxe import BootDisk, BootRamdisk, entry_script, machine_script
+from pxe.ipxe import BootDisk, BootRamdisk, machine_script
 
-QEMU = "qemu-system-x86_64"
 OVMF = Path("/usr/share/ovmf/OVMF.fd")
-MAC = "52:54:00:00:00:77"
-BASE = f"http://{ADDRESS}:8080"
 RAMDISK = machine_script(BootRamdisk(f"{BASE}/kernel", f"{BASE}/initramfs", ()), "boots from ramdisk")
 DISK = machine_script(BootDisk(), "boots from disk")
 
 pytestmark = [
     pytest.mark.lab,
-    pytest.mark.skipif(namespaces.why_not() is not None, reason=str(namespaces.why_not())),
-    pytest.mark.skipif(not shutil.which(QEMU), reason=f"{QEMU} is not installed"),
+    pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
 ]
-
-
-class ScriptServer(ThreadingHTTPServer):
-    """Answers for the seed: the entry script, and then the given answers one after another; None is 503."""
-
-    def __init__(self, answers: Sequence[str | None]) -> None:
-        self.asked: list[str] = []
-        self.answers = list(answers)
-        super().__init__((ADDRESS, 8080), _Handler)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: ScriptServer
-
-    def do_GET(self) -> None:
-        self.server.asked.append(self.path)
-        text: str | None = None
-        if self.path == "/boot.ipxe":
-            text = entry_script(f"{BASE}/script")
-        elif self.path.startswith("/script") and self.server.answers:
-            text = self.server.answers.pop(0)
-        self.send_response(503 if text is None else 200)
-        self.send_header("Content-Length", str(len(text or "")))
-        self.end_headers()
-        self.wfile.write((text or "").encode())
-
-    def log_message(self, *words: object) -> None:
-        pass
-
-
-@contextmanager
-def seed(tmp_path: Path, answers: Sequence[str | None]) -> Iterator[tuple[Cable, ScriptServer]]:
-    """dnsmasq and the scripts at one end of a cable, a bridge with a tap for QEMU at the other."""
-    with namespaces.cable() as cable:
-        cables = (
-            f"tuntap add tap0 mode tap\nlink add lab0 type bridge\nlink set {MACHINE} master lab0\n"
-            "link set tap0 master lab0\nlink set lab0 up\nlink set tap0 up\n"
-        )
-        subprocess.run(cable.argv("ip", "-batch", "-"), input=cables, text=True, check=True)
-        end = SeedEnd(cable, tmp_path)
-        end.enroll(Reservation(MAC, "node-1", "192.0.2.101"))
-        with end.serving(), cable.inside(lambda: ScriptServer(answers)) as scripts:
-            threading.Thread(target=scripts.serve_forever, daemon=True).start()
-            try:
-                yield cable, scripts
-            finally:
-                scripts.shutdown()
-
-
-def boots_until(cable: Cable, serial: Path, words: str, *firmware: str) -> str:
-    """Power a machine on, and off again once it says `words` on its serial port."""
-    network = "tap,id=net,ifname=tap0,script=no,downscript=no"
-    command = [QEMU, "-accel", "tcg", "-m", "512", "-display", "none", "-serial", f"file:{serial}"]
-    machine = subprocess.Popen(cable.argv(*command, "-netdev", network, *firmware))
-    try:
-        deadline = time.monotonic() + 240
-        while words not in (said := serial.read_text(errors="replace") if serial.exists() else ""):
-            assert machine.poll() is None and time.monotonic() < deadline, said[-3000:]
-            time.sleep(0.2)
-        return said
-    finally:
-        machine.kill()
-        machine.wait()
 
 
 @dataclass(frozen=True)
@@ -115,7 +39,7 @@ def _bios(folder: Path) -> Boot:
     disk.write_bytes(_boot_sector(b"DISK BOOTED\r\n") + bytes(1 << 20))
     drive = ["-drive", f"file={disk},format=raw,if=virtio", "-boot", "n"]
     nic = ["-device", f"virtio-net-pci,netdev=net,mac={MAC}"]
-    with seed(folder, [None, RAMDISK, DISK]) as (cable, scripts):
+    with seed(folder, [None, RAMDISK, DISK]) as (cable, scripts, _):
         said = boots_until(cable, folder / "serial", "DISK BOOTED", *drive, *nic)
     return Boot(said, [unquote(path) for path in scripts.asked])
 
@@ -123,7 +47,7 @@ def _bios(folder: Path) -> Boot:
 def _uefi(folder: Path) -> Boot:
     """No iPXE in the NIC: the firmware fetches snponly.efi by TFTP."""
     nic = ["-device", f"virtio-net-pci,netdev=net,mac={MAC},bootindex=1,romfile="]
-    with seed(folder, [DISK]) as (cable, scripts):
+    with seed(folder, [DISK]) as (cable, scripts, _):
         said = boots_until(cable, folder / "serial", "PXE over IPv6", "-bios", str(OVMF), *nic)
     return Boot(said, [unquote(path) for path in scripts.asked])
 
