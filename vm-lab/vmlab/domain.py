@@ -10,6 +10,9 @@ from vmlab.topology import Disk, Machine
 
 LOADER = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd"
+# Secure Boot is on where Microsoft's keys are enrolled, and kept safe by system management mode.
+SECURE_LOADER = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"
+SECURE_VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"
 NVRAM = "/var/lib/libvirt/qemu/nvram"
 MANUFACTURER = "Undercloud Lab"
 
@@ -33,7 +36,7 @@ DOMAIN = """\
     <boot dev='hd'/>{bios}
     <smbios mode='sysinfo'/>
   </os>
-  <features><acpi/><apic/></features>{cpu}
+  <features><acpi/><apic/>{smm}</features>{cpu}
   <clock offset='utc'/>
   <on_poweroff>destroy</on_poweroff>
   <on_reboot>restart</on_reboot>
@@ -60,16 +63,17 @@ DOMAIN = """\
 </domain>
 """
 UEFI = """
-    <loader readonly='yes' type='pflash'>{loader}</loader>
+    <loader readonly='yes'{secure} type='pflash'>{loader}</loader>
     <nvram template='{variables}'>{nvram}</nvram>"""
 # The firmware's own PXE fetches snponly.efi, as on hardware; QEMU's option ROM is an iPXE already.
 NO_ROM = "\n      <rom enabled='no'/>"
 # SeaBIOS and iPXE's option ROM speak to the serial port too, as firmware with console redirection does.
 BIOS_ON_SERIAL = "\n    <bios useserial='yes'/>"
 # Without this the firmware may spend more than a minute on PXE over IPv6.
-ONLY_IPV4 = """\
-  <sysinfo type='fwcfg'>
-    <entry name='opt/org.tianocore/IPv6PXESupport'>n</entry>
+NO_PXE_BY_IPV6 = "\n    <entry name='opt/org.tianocore/IPv6PXESupport'>n</entry>"
+NO_PXE_BY_IPV4 = "\n    <entry name='opt/org.tianocore/IPv4PXESupport'>n</entry>"
+FIRMWARE_SETTINGS = """\
+  <sysinfo type='fwcfg'>{entries}
   </sysinfo>
 """
 DISK = """
@@ -87,6 +91,11 @@ def identity(machine: Machine) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{machine.serial}.lab.undercloud.invalid"))
 
 
+def loader(machine: Machine) -> str:
+    """The UEFI firmware that it runs, or would."""
+    return SECURE_LOADER if machine.firmware == "secure-boot" else LOADER
+
+
 def product(machine: Machine) -> str:
     return f"Virtual {machine.firmware.upper()} machine"
 
@@ -102,11 +111,12 @@ def render(rack: Rack, machine: Machine, bridge: str, accelerator: str, plug: in
         manufacturer=MANUFACTURER,
         product=product(machine),
         serial=machine.serial,
-        chipset="q35" if machine.firmware == "uefi" else "pc",
-        loader=_loader(machine),
+        chipset="pc" if machine.firmware == "bios" else "q35",
+        loader=_pflash(machine),
         bios=BIOS_ON_SERIAL if machine.firmware == "bios" else "",
-        firmware_settings=ONLY_IPV4 if machine.firmware == "uefi" else "",
-        rom=NO_ROM if machine.firmware == "uefi" else "",
+        firmware_settings=_settings(machine),
+        rom="" if machine.firmware == "bios" else NO_ROM,
+        smm="<smm state='on'/>" if machine.firmware == "secure-boot" else "",
         cpu=HOST_CPU if accelerator == "kvm" else "",
         disks="".join(_disk(rack, index, disk) for index, disk in enumerate(machine.disks)),
         mac=machine.mac,
@@ -117,10 +127,23 @@ def render(rack: Rack, machine: Machine, bridge: str, accelerator: str, plug: in
     )
 
 
-def _loader(machine: Machine) -> str:
+def _pflash(machine: Machine) -> str:
     if machine.firmware == "bios":
         return ""
-    return UEFI.format(loader=LOADER, variables=VARIABLES, nvram=f"{NVRAM}/{machine.name}.fd")
+    secure = machine.firmware == "secure-boot"
+    return UEFI.format(
+        secure=" secure='yes'" if secure else "",
+        loader=loader(machine),
+        variables=SECURE_VARIABLES if secure else VARIABLES,
+        nvram=f"{NVRAM}/{machine.name}.fd",
+    )
+
+
+def _settings(machine: Machine) -> str:
+    if machine.firmware == "bios":
+        return ""
+    by_ipv4 = NO_PXE_BY_IPV4 if machine.firmware == "uefi-http" else ""
+    return FIRMWARE_SETTINGS.format(entries=NO_PXE_BY_IPV6 + by_ipv4)
 
 
 def _disk(rack: Rack, index: int, disk: Disk) -> str:

@@ -51,9 +51,13 @@ def prepare(rack: Rack, machine: Machine) -> None:
         "SUSHY_EMULATOR_STATE_DIR": str(folder),
         "SUSHY_EMULATOR_ALLOWED_INSTANCES": [domain.identity(machine)],
         "SUSHY_EMULATOR_VMEDIA_VERIFY_SSL": False,
-        "SUSHY_EMULATOR_BOOT_LOADER_MAP": {"UEFI": {"x86_64": domain.LOADER}, "Legacy": {"x86_64": None}},
+        "SUSHY_EMULATOR_BOOT_LOADER_MAP": {
+            "UEFI": {"x86_64": domain.loader(machine)},
+            "Legacy": {"x86_64": None},
+        },
         # The default does not match OVMF's 4 MB variant.
         "SUSHY_EMULATOR_SECURE_BOOT_DISABLED_NVRAM": domain.VARIABLES,
+        "SUSHY_EMULATOR_SECURE_BOOT_ENABLED_NVRAM": domain.SECURE_VARIABLES,
         # Without an entry /Storage answers 500, and sushy asks again for 30 s.
         "SUSHY_EMULATOR_STORAGE": {domain.identity(machine): []},
     }

@@ -64,7 +64,9 @@ class Disk(Strict):
 
 class Machine(Strict):
     name: Name
-    firmware: Literal["bios", "uefi"]
+    firmware: Literal["bios", "uefi", "uefi-http", "secure-boot"] = Field(
+        description="uefi-http: HTTP boot alone, no PXE; secure-boot: UEFI with Microsoft's keys"
+    )
     bmc: BMC
     mac: Mac
     nic: Literal["virtio", "e1000"] = "virtio"
