@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 PACKAGE = "undercloud_agent"
-DEBIAN_PACKAGES = ("python3-zstandard",)  # what it needs besides the agent's own tools
+# Besides what the agent needs as well: fallocate (util-linux), sgdisk (gdisk), qemu-img (qemu-utils).
+DEBIAN_PACKAGES = ("python3-zstandard",)
 SOURCE = Path(__file__).with_name("agent")
 
 # The agent asks for managers by entry point (ironic_python_agent/hardware.py, `_get_extensions`).
