@@ -281,3 +281,14 @@ def _until(terminal: int, shown: bytes, what: bytes) -> bytes:
 )
 def test_every_command_has_an_example(live: LiveSeed, command: str) -> None:
     assert f"undercloud node {command}" in " ".join(live.does(*command.split(), "--help").split())
+
+
+def test_where_a_console_server_has_its_serial_port(live: LiveSeed) -> None:
+    live.does("set", "node-1", "--console", "telnet://acs1.rack7")
+    assert json.loads(live.does("show", "node-1", "-o", "json"))["console"] == "telnet://acs1.rack7:23"
+    code, said, complained = live("set", "node-1", "--console", "ssh://me:hunter2@acs1")
+    assert (code, said) == (1, "")
+    assert "write tcp://HOST:PORT" in " ".join(complained.split())
+    assert "hunter2" not in complained
+    live.does("set", "node-1", "--console", "none")
+    assert json.loads(live.does("show", "node-1", "-o", "json"))["console"] is None
