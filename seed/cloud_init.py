@@ -70,7 +70,6 @@ def user_data(data: FirstBootData) -> str:
     ours: dict[str, Any] = {
         "hostname": data.hostname,
         "ssh_deletekeys": True,
-        "ssh_genkeytypes": [],
         "ssh_keys": {"ed25519_private": data.host_key.reveal(), "ed25519_public": data.host_key_public},
         "phone_home": {"url": data.home_url, "post": ["instance_id", "hostname"], "tries": 20},
     }

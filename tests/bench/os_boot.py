@@ -1,6 +1,6 @@
 """What the first boot of an OS image costs: to an ssh server that answers, and to its call home.
 
-    python tests/bench/os_boot.py IMAGES_DIR NAME... [--times N] [--analyze]
+    python tests/bench/os_boot.py IMAGES_DIR NAME... [--times N] [--analyze] [--declare FILE]
 
 QEMU without KVM, one processor, user-mode network: nothing leaves this machine. CPU seconds are those of
 QEMU, user and system, and tell more than seconds where other work is going on.
@@ -19,7 +19,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
+import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -31,9 +33,16 @@ from seed.cloud_init import FirstBootData, render
 
 MAC = "52:54:00:12:34:56"
 LONGEST = 600  # seconds
-ANALYZE = (
-    "cloud-init status --wait; systemd-analyze; systemd-analyze blame | head -25; systemd-analyze critical-chain; "
-    "cloud-init analyze blame; ls /run/systemd/network"
+ANALYZE = "; ".join(
+    (
+        "cloud-init status --wait",
+        "systemd-analyze",
+        "systemd-analyze blame | head -25",
+        "systemd-analyze critical-chain",
+        "cloud-init analyze show",
+        "ip -d link",
+        "ip address",
+    )
 )
 
 
@@ -57,7 +66,7 @@ class Home:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
-def drive(path: Path, home: Home) -> Path:
+def drive(path: Path, home: Home, declared: dict[str, Any]) -> Path:
     """A config drive with a new key; returns the private key's file."""
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
@@ -66,7 +75,7 @@ def drive(path: Path, home: Home) -> Path:
         uuid="bench",
         hostname="bench",
         mac=MAC,
-        host=Host.model_validate({"match": {"name": "bench"}, "ssh_keys": [public]}),
+        host=Host.model_validate({"match": {"name": "bench"}, "ssh_keys": [public], **declared}),
         network=None,
         host_key=Secret(private),
         host_key_public=public,
@@ -119,7 +128,9 @@ def answers_ssh(port: int) -> bool:
         return False
 
 
-def measure(images: Path, name: str, *, analyze: bool) -> dict[str, tuple[float, float]]:
+def measure(
+    images: Path, name: str, declared: dict[str, Any], *, analyze: bool
+) -> dict[str, tuple[float, float]]:
     """Seconds since power-on and CPU seconds of QEMU, by milestone."""
     image, home, marks = load_os_image(images, name), Home(), {}
     with socket.socket() as free:
@@ -127,7 +138,7 @@ def measure(images: Path, name: str, *, analyze: bool) -> dict[str, tuple[float,
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as text, home.server:
         folder = Path(text)
-        key = drive(folder / "drive.iso", home)
+        key = drive(folder / "drive.iso", home, declared)
         began = time.monotonic()
         with machine(folder, image.path, folder / "drive.iso", port) as process:
             waits = {"ssh": lambda: answers_ssh(port), "home": home.called.is_set}
@@ -153,10 +164,12 @@ def main() -> None:
     options.add_argument("names", nargs="+")
     options.add_argument("--times", type=int, default=1)
     options.add_argument("--analyze", action="store_true", help="also ask the host what took long")
+    options.add_argument("--declare", type=Path, help="YAML of what a declaration could say of the host.")
     given = options.parse_args()
+    declared = yaml.safe_load(given.declare.read_text()) if given.declare else {}
     for name in given.names:
         for _ in range(given.times):
-            marks = measure(given.images, name, analyze=given.analyze)
+            marks = measure(given.images, name, declared, analyze=given.analyze)
             print(
                 name,
                 *(f"{mark} {wall:.1f}/{used:.1f}" for mark, (wall, used) in marks.items()),

@@ -103,7 +103,7 @@ def test_vendor_data_is_there_where_it_is_declared() -> None:
     assert json.loads(files["vendor_data2.json"]) == {"static": {"cloud-init": "#!/bin/sh\n"}}
 
 
-OURS = {"hostname", "ssh_deletekeys", "ssh_genkeytypes", "ssh_keys", "phone_home", "manage_etc_hosts"}
+OURS = {"hostname", "ssh_deletekeys", "ssh_keys", "phone_home", "manage_etc_hosts"}
 
 
 @pytest.mark.parametrize(
