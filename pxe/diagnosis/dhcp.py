@@ -15,17 +15,6 @@ _ANSWER = (Hop.OFFER, Hop.LEASE)
 _ASKED = ("boot.dhcpdiscover", "boot.dhcprequest")
 
 
-def _same_machine(attempt: Attempt) -> Match | None:
-    """Option 97 is SMBIOS' UUID, which the BMC tells too."""
-    uuid = (attempt.system_uuid or "").lower()
-    return found([m for m in attempt.strangers if uuid and str(m.data.get("uuid") or "").lower() == uuid])
-
-
-def _stranger(attempt: Attempt) -> Match | None:
-    known = ", ".join(attempt.macs) or "none"
-    return found(attempt.strangers, f"known MACs of {attempt.node}: {known}; none of them asked")
-
-
 def _system_asks(attempt: Attempt) -> Match | None:
     before = attempt.milestones if not attempt.of("boot.initramfs") else ()
     asked = [m for m in before if m.kind in _ASKED and is_system(m)]
@@ -120,19 +109,6 @@ _STP = Cause(
 
 RULES = (
     Rule(
-        "nic.not-known",
-        (Hop.DISCOVER,),
-        _same_machine,
-        "{node} boots from a NIC that is not known of it: {mac}",
-        (
-            Cause(
-                "another NIC is cabled or enabled than was recorded, or it was replaced",
-                "`undercloud node set {node} --mac {mac}` (with its other MACs), or boot from the known NIC",
-            ),
-        ),
-        certain=True,
-    ),
-    Rule(
         "disk.instead-of-network",
         (Hop.DISCOVER, Hop.OFFER, Hop.LEASE, Hop.LOADER),
         _system_asks,
@@ -147,24 +123,6 @@ RULES = (
                 "in the firmware's setup: enable PXE (or HTTP boot) on that NIC and put it before the disk",
             ),
             Cause("the network boot timed out, and the firmware went on to the disk", _STP.do),
-        ),
-    ),
-    Rule(
-        "nic.stranger",
-        (Hop.DISCOVER,),
-        _stranger,
-        "no known MAC of {node} asks for an address, but an unknown one does: {mac}",
-        (
-            Cause(
-                "{mac} is this machine: it boots from another NIC than was recorded, or the NIC was replaced",
-                "compare with the label in the rack or `undercloud node show {node}`; then "
-                "`undercloud node set {node} --mac {mac}`",
-            ),
-            Cause(
-                "{mac} is another machine that is not enrolled, and this one is silent",
-                "see what it is: `undercloud discover`; then check this node's cable and VLAN",
-            ),
-            _VLAN,
         ),
     ),
     Rule(

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from pxe.diagnosis import console, dhcp, disk, loader, power, ramdisk
+from pxe.diagnosis import console, dhcp, disk, loader, power, ramdisk, strangers
 from pxe.diagnosis.attempt import Attempt
 from pxe.diagnosis.diagnosis import Diagnosis, Evidence, Verdict
 from pxe.diagnosis.patience import patience, waited
 from pxe.diagnosis.rule import Match, Rule, evidence_of
 from pxe.milestones import Hop
 
-# Of a file's rules those stand first that look for more; the last of each hop fits always.
-RULES: tuple[Rule, ...] = (
-    *power.RULES,
-    *console.RULES,
-    *dhcp.RULES,
-    *loader.RULES,
-    *ramdisk.RULES,
-    *disk.RULES,
+# Of a file's rules those stand first that look for more; the last of each hop fits always. What is certain goes
+# before what is only likely, so that nobody waits for what will not come.
+_AS_WRITTEN: tuple[Rule, ...] = (
+    *(*power.RULES, *strangers.RULES, *console.RULES),
+    *(*dhcp.RULES, *loader.RULES, *ramdisk.RULES, *disk.RULES),
 )
+RULES = tuple(sorted(_AS_WRITTEN, key=lambda rule: not rule.certain))
 
 
 def diagnose(attempt: Attempt) -> Diagnosis:

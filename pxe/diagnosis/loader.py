@@ -129,7 +129,7 @@ RULES = (
             ),
             Cause(
                 "another image, or somebody's remote console, holds the drive",
-                "`undercloud node media eject {node}`; close remote consoles",
+                "`undercloud node media detach {node}`; close remote consoles",
             ),
         ),
     ),

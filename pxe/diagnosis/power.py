@@ -18,7 +18,7 @@ def _refused(attempt: Attempt) -> Match | None:
 
 
 def _broken_off(attempt: Attempt) -> Match | None:
-    return found(attempt.of("step.failed"))
+    return found([m for m in attempt.of("step.failed") if not _BMC_SAYS.search(m.message)])
 
 
 def _off(attempt: Attempt) -> Match | None:

@@ -555,6 +555,15 @@ def test_what_the_console_says_is_believed(name: str, rule: str, broken: Attempt
     assert found.summary.endswith("so it says")
 
 
+def test_a_stranger_whose_mac_this_console_names_is_this_machine() -> None:
+    line = f"Configuring (net0 {OTHER})... No configuration methods succeeded (http://ipxe.org/040ee119)"
+    told = attempt(ON, sign("ipxe-no-address", line), sign("no-boot-device", "No bootable device"), later=1)
+    found = diagnose(replace(told, strangers=(seen("boot.stranger", mac=OTHER),)))
+    assert (found.id, found.verdict) == ("nic.not-known", Verdict.STUCK)
+    another = replace(told, strangers=(seen("boot.stranger", mac="52:54:00:00:00:98"),), over=True)
+    assert diagnose(another).id == "nic.stranger"
+
+
 def test_what_the_console_said_before_the_machine_got_further_explains_nothing() -> None:
     early = attempt(ON, sign("no-boot-device", "BdsDxe: failed to load Boot0001: Not Found"), *WELL[1:5])
     assert diagnose(early).id == "loader.no-tftp"
