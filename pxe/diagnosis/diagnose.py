@@ -9,8 +9,8 @@ from pxe.diagnosis.patience import patience, waited
 from pxe.diagnosis.rule import Match, Rule, evidence_of
 from pxe.milestones import Hop
 
-# Of a file's rules those stand first that look for more; the last of each hop fits always. What is certain goes
-# before what is only likely, so that nobody waits for what will not come.
+# Of a file's rules those stand first that look for more; the last of each hop fits always. What is certain
+# goes before what is only likely, so that nobody waits for what will not come.
 _AS_WRITTEN: tuple[Rule, ...] = (
     *(*power.RULES, *strangers.RULES, *console.RULES),
     *(*dhcp.RULES, *loader.RULES, *ramdisk.RULES, *disk.RULES),
