@@ -45,6 +45,7 @@ from seed.plans.apply import Apply
 from seed.plans.rollouts import Rollouts
 from seed.power.sync import PowerSync
 from seed.ramdisk import Ramdisk
+from seed.relays import Relays
 from seed.requests import Requests
 from seed.reservations import Reservations
 from seed.step import Step
@@ -235,7 +236,7 @@ def _steps(
         LeaveRamdisk(bmcs, ramdisk, keep=keep_ramdisk),
         CheckImage(images),
         ListDeploySteps(ramdisk),
-        WriteImage(ramdisk, agent, images, instances),
+        WriteImage(ramdisk, agent, images, instances, Relays(store)),
         InstallBootloader(agent),
         BootFromDisk(bmcs, ramdisk),
         FirstBoot(bmcs, instances),

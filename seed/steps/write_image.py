@@ -17,6 +17,7 @@ from seed.images import Images
 from seed.instances import Instances
 from seed.model import Instance
 from seed.ramdisk import Ramdisk
+from seed.relays import Relays
 from seed.step import Complete, Failed, Result, Walk
 from seed.steps.agent_command import AgentCommand
 from seed.steps.deploy_order import after
@@ -35,11 +36,14 @@ class WriteImage:
     abortable = False
     needs: str | None = "image write"
 
-    def __init__(self, ramdisk: Ramdisk, agent: AgentCommand, images: Images, instances: Instances) -> None:
+    def __init__(
+        self, ramdisk: Ramdisk, agent: AgentCommand, images: Images, instances: Instances, relays: Relays
+    ) -> None:
         self._ramdisk = ramdisk
         self._agent = agent
         self._images = images
         self._instances = instances
+        self._relays = relays
 
     def execute(self, walk: Walk) -> Result:
         node, agent = walk.node, self._ramdisk.agent(walk.node)
@@ -69,7 +73,7 @@ class WriteImage:
         args = {
             "image": {
                 "id": f"{image.sha512[:32]}-{walk.run.id}",
-                "urls": [self._images.url(image)],
+                "urls": [*self._relays.before(walk, image.sha512), self._images.url(image)],
                 "sha512": image.sha512,
                 "size": image.path.stat().st_size,
                 "disk_format": image.disk_format,

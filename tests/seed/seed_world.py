@@ -49,6 +49,7 @@ from seed.model import Agent, Event, Instance, Node, Run
 from seed.plans.apply import Apply
 from seed.plans.rollouts import Rollouts
 from seed.ramdisk import Ramdisk
+from seed.relays import Relays
 from seed.requests import Requests
 from seed.reservations import Reservations
 from seed.step import Step
@@ -313,7 +314,7 @@ class World:
             LeaveRamdisk(bmcs, ramdisk, keep=self.fast_track),
             CheckImage(self.images),
             ListDeploySteps(ramdisk),
-            WriteImage(ramdisk, agent, self.images, self.instances),
+            WriteImage(ramdisk, agent, self.images, self.instances, Relays(store)),
             InstallBootloader(agent),
             BootFromDisk(bmcs, ramdisk),
             FirstBoot(bmcs, self.instances),
