@@ -97,8 +97,15 @@ def set_node(
     ctx: typer.Context,
     node: Node,
     name: Annotated[str | None, typer.Option(help="A new name.")] = None,
+    bmc: Annotated[
+        str | None, typer.Option(help="Where its BMC is, as long as the node is in 'enroll'.")
+    ] = None,
     credentials: Annotated[str | None, typer.Option(help="Another log-in.")] = None,
     mac: Annotated[list[str] | None, typer.Option(help="All MACs of the node; may be repeated.")] = None,
+    secure_boot: Annotated[
+        bool | None,
+        typer.Option(help="Whether its UEFI takes signed loaders alone, where its BMC does not tell."),
+    ] = None,
     console: Annotated[
         str | None,
         typer.Option(
@@ -127,8 +134,8 @@ def set_node(
 
     `undercloud node set node-2 --boot-interface virtual-media --ramdisk-network node-2.json`
     """
-    body = {"name": name, "credentials": credentials, "macs": mac, "console": console}
-    body["boot_interface"] = boot_interface
+    body: dict[str, Any] = {"name": name, "bmc": bmc, "credentials": credentials, "macs": mac}
+    body |= {"console": console, "boot_interface": boot_interface, "secure_boot": secure_boot}
     given: dict[str, Any] = {key: value for key, value in body.items() if value is not None}
     if console == NOTHING:
         given["console"] = None

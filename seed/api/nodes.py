@@ -16,9 +16,10 @@ from profiles.addresses import HostName, Mac
 from pxe import network_data
 from seed.api.context import Context, Who, node_view, run_view, summary_view
 from seed.declarations import new_node
-from seed.lifecycle import DECOMMISSIONED
+from seed.lifecycle import DECOMMISSIONED, ENROLL
 from seed.model import BootInterface, Node
 from seed.steps.record_evidence import EVIDENCE
+from seed.store import Transaction
 from seed.store.errors import Conflict
 
 WITHOUT_HOST = ("enroll", "manageable", "available", DECOMMISSIONED)
@@ -38,6 +39,10 @@ def _console(text: str) -> str:
     return str(ConsoleServer.parse(text))
 
 
+def _bmc(text: str) -> str:
+    return str(BMCAddress.parse(text))
+
+
 NetworkData = Annotated[dict[str, Any], AfterValidator(network_data.check)]
 
 
@@ -46,8 +51,10 @@ class NodeChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     name: HostName = ""
+    bmc: Annotated[str, AfterValidator(_bmc)] = ""
     credentials: str = ""
     macs: tuple[Mac, ...] = ()
+    secure_boot: bool | None = None
     console: Annotated[str, AfterValidator(_console)] | None = None
     boot_interface: BootInterface = BootInterface.PXE
     ramdisk_network: NetworkData | None = None
@@ -122,6 +129,8 @@ def _changing(router: APIRouter, context: Context) -> None:
             node = tx.nodes.get(key)
             if "credentials" in facts:
                 tx.credentials.get(facts["credentials"])
+            if "bmc" in facts:
+                _check_bmc(tx, node, facts["bmc"])
             if facts.get("boot_interface") is BootInterface.VIRTUAL_MEDIA:
                 _check_media(node)
             tx.nodes.update(node.uuid, **facts)
@@ -141,6 +150,17 @@ def _changing(router: APIRouter, context: Context) -> None:
             tx.secrets.drop(node.uuid)
             tx.events.add("node.removed", f"'{node.name}' removed by {who}", node=node.uuid, who=who)
         context.announce()
+
+
+def _check_bmc(tx: Transaction, node: Node, bmc: str) -> None:
+    """Raises Conflict: whose BMC was proven gets no other one by hand."""
+    if node.state != ENROLL:
+        raise Conflict(
+            f"node '{node.name}' is '{node.state}': its BMC answers at {node.bmc}, which is proven"
+        )
+    other = tx.nodes.by_bmc(bmc)
+    if other is not None and other.uuid != node.uuid:
+        raise Conflict(f"{bmc} is the BMC of node '{other.name}'")
 
 
 def _check_media(node: Node) -> None:

@@ -224,3 +224,21 @@ def test_manage_learns_uuid_and_secure_boot_from_the_bmc(make_world: Callable[..
     world.at("enroll")
     node = world.do("manage")
     assert (node.system_uuid, node.secure_boot) == (UUID, True)
+
+
+def test_an_operator_gives_what_the_ramdisk_could_not_tell(open_world: World) -> None:
+    arrive(open_world, Machine(7), bmc_address=None)
+    with open_world.store.read() as tx:
+        [node] = tx.nodes.all()
+    change = {"bmc": "ipmi://198.51.100.7", "secure_boot": True}
+    answer = open_world.operator.request("PATCH", f"/nodes/{node.name}", json=change)
+    assert (answer.json()["bmc"], answer.json()["secure_boot"]) == ("ipmi://198.51.100.7", True)
+    assert open_world.operator.request("PATCH", f"/nodes/{node.name}", json={"bmc": "x y"}).status_code == 422
+
+
+def test_a_bmc_that_was_proven_is_not_changed_by_hand(world: World) -> None:
+    world.at("available")
+    before = world.node().bmc
+    answer = world.operator.request("PATCH", "/nodes/node-1", json={"bmc": "ipmi://198.51.100.7"})
+    assert answer.status_code == 409
+    assert world.node().bmc == before
