@@ -27,7 +27,7 @@ from profiles.root_device import RootDevice
 from profiles.user_data import checked, read
 
 DEFAULT_NETWORK = "provisioning"
-TEMPLATED = ("interfaces", "ssh_keys", "user_data", "vendor_data", "vendor_data2", "deploy_steps")
+TEMPLATED = ("interfaces", "ssh_keys", "user_data", "vendor_data", "vendor_data2")
 """Keys whose values may hold templates."""
 
 
