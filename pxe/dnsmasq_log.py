@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from pxe.grub import kind_of, on_trial
 from pxe.milestones import Milestone
 
 _DHCP = re.compile(
@@ -53,8 +54,11 @@ def read(line: str) -> Milestone | None:
     sent = _TFTP.search(line)
     if sent:
         name = _name(sent["file"])
-        return Milestone("boot.tftp", f"sent {name} by TFTP", address=sent["address"], data={"file": name})
+        kind = kind_of(sent["file"])
+        return Milestone(kind, f"sent {name} by TFTP", address=sent["address"], data={"file": name})
     failed = _TFTP_FAILED.search(line) if "dnsmasq-tftp" in line else None
+    if failed and on_trial(failed["file"] or ""):
+        return None
     return _tftp_failed(failed, line) if failed and not _TFTP_SIZE_ASKED.search(line) else None
 
 

@@ -15,6 +15,9 @@ CONFIGURATION = "grub/grub.cfg"  # where grubnetx64.efi looks, below TFTP's root
 MACHINES = "grub/machine"  # a file for each machine, by what it can tell of itself
 KERNEL, INITRAMFS = "ramdisk/kernel", "ramdisk/initramfs"
 UNKNOWN = "unknown"
+_HOPS = ((f"/{KERNEL}", "boot.kernel"), (f"/{INITRAMFS}", "boot.initramfs"))
+# shim 16 and GRUB 2.06 ask for these and go on without: lists of what is revoked, modules, other names.
+_ON_TRIAL = re.compile(r"(^|/)(revocations\w*\.efi|shim_certificate\w*\.efi|\w+\.(lst|mod)|machine/[^/]+)$")
 _FIRMWARE_FILES = ("boot/bootx64.efi", "debian/shimx64.efi", "ubuntu/shimx64.efi", "redhat/shimx64.efi")
 
 
@@ -22,6 +25,18 @@ def keys(macs: tuple[str, ...], system_uuid: str | None, serial: str | None) -> 
     """The file names under which a machine finds its script; a serial that is no file name is left out."""
     fit = serial if serial and re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", serial) else None
     return [*macs, *(key for key in (system_uuid, fit) if key)]
+
+
+def kind_of(path: str) -> str:
+    """Which milestone it is that a file has come by TFTP."""
+    if f"/{MACHINES}/" in f"/{path}":
+        return "boot.script"
+    return next((kind for end, kind in _HOPS if f"/{path}".endswith(end)), "boot.tftp")
+
+
+def on_trial(path: str) -> bool:
+    """Whether it is no trouble that this file is not there."""
+    return bool(_ON_TRIAL.search(path))
 
 
 def entry_script() -> str:

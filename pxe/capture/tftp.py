@@ -11,6 +11,7 @@ from math import inf
 from typing import Any
 
 from pxe.capture.packets import TFTP, UDP, Packet, printable
+from pxe.grub import kind_of, on_trial
 from pxe.milestones import Milestone
 
 _REQUEST, _DATA, _ACK, _ERROR, _OPTIONS = 1, 3, 4, 5, 6
@@ -107,7 +108,11 @@ class Transfers:
                 known.last = block
         elif code == _ERROR:
             known.ended = f"the server says: {_error(packet)}"
-            yield from self._close((packet.target, packet.target_port))
+            key = packet.target, packet.target_port
+            if on_trial(known.file):
+                self._forget(key)
+            else:
+                yield from self._close(key)
 
     def _from_client(self, known: _Transfer, packet: Packet, code: int) -> Iterator[Milestone]:
         known.at = packet.at
@@ -136,7 +141,7 @@ class Transfers:
 def _told(known: _Transfer) -> Milestone:
     name = known.file.rsplit("/", 1)[-1]
     data: dict[str, Any] = {"file": known.file}
-    kind, words = "boot.tftp", f"sent {name} by TFTP"
+    kind, words = kind_of(known.file), f"sent {name} by TFTP"
     if known.last is None or (known.acked or 0) < known.last:
         reason = "; ".join([*known.trouble, known.ended or _stopped(known)])
         data |= {"reason": reason, "blksize": known.blksize, "blocks": known.acked or 0}

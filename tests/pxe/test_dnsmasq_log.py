@@ -118,3 +118,29 @@ def test_what_goes_wrong_tells_why(words: str, expected: Milestone | None) -> No
     lines = [line for line in (DATA / "dnsmasq-trouble.log").read_text().splitlines() if words in line]
     assert lines
     assert {read(line) for line in lines} == {expected}
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [
+        ("shimx64.efi", "boot.tftp"),
+        ("grub/grub.cfg", "boot.tftp"),
+        ("grub/machine/52:54:00:00:00:01", "boot.script"),
+        ("ramdisk/kernel", "boot.kernel"),
+        ("ramdisk/initramfs", "boot.initramfs"),
+    ],
+)
+def test_what_grub_fetches_are_the_same_hops_as_of_ipxe(file: str, kind: str) -> None:
+    line = f"dnsmasq-tftp[7]: sent /var/lib/undercloud/dnsmasq/tftp/{file} to 192.0.2.1"
+    found = LogReader().read(line)
+    assert found is not None
+    assert found.kind == kind
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["revocations_sbat.efi", "shim_certificate_0.efi", "grub/x86_64-efi/fs.lst", "grub/machine/unknown"],
+)
+def test_what_shim_and_grub_only_look_for_is_no_failure(file: str) -> None:
+    line = f"dnsmasq-tftp[7]: file /var/lib/undercloud/dnsmasq/tftp/{file} not found for 192.0.2.1"
+    assert LogReader().read(line) is None
