@@ -7,19 +7,22 @@ the same wire tells the same.
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import lan as network
+import lan
 import namespaces
 import pytest
+import uvicorn
 from cryptography.fernet import Fernet
-from dhcp_machine import DISCOVER, Machine, plug_in
-from dnsmasq_seed import Log, SeedEnd
+from dhcp_machine import DISCOVER, Machine, plug_in, waiting
+from dnsmasq_seed import NETWORK, Log, SeedEnd
+from fastapi import FastAPI
 from lan import KNOWN, MACHINE_ADDRESS, OTHER, OTHER_ADDRESS, OTHER_MAC, Lan
 from namespaces import ADDRESS, MACHINE, SEED
 
@@ -30,10 +33,14 @@ from pxe.capture.live import Listener
 from pxe.daemon import Dnsmasq
 from pxe.diagnosis.diagnose import diagnose
 from pxe.diagnosis.diagnosis import Diagnosis
-from pxe.dnsmasq import Reservation
+from pxe.dnsmasq import DHCPMode, ProvisioningNetwork, Reservation
 from pxe.milestones import Hop
+from seed.api import booting
+from seed.boot import Boot
 from seed.boots import Boots
 from seed.declarations import new_node
+from seed.images import Images
+from seed.lifecycle import DECOMMISSIONED
 from seed.milestones import BootJournal
 from seed.model import Event, NextBoot
 from seed.store import Store
@@ -60,14 +67,18 @@ class JournaledLog(Log):
 class Site:
     """The seed's end of the network, with node-1 about to boot its ramdisk, and all that is recorded."""
 
-    def __init__(self, here: Lan, folder: Path, store: Store, link: socket.socket) -> None:
+    def __init__(
+        self, here: Lan, folder: Path, store: Store, link: socket.socket, network: ProvisioningNetwork
+    ) -> None:
         self.lan = here
         self.link = link
+        self.mode = network.mode.value
         self.folder = folder
         self.store = store
         self.listener = Listener(SEED, lambda found: self.journal.hear(found), patience=0.2)
-        self.journal = BootJournal(store, own={ADDRESS}, heard=self.listener.alive)
-        self.dnsmasq = SeedEnd(here.seed, folder)
+        proxy = network.mode is DHCPMode.PROXY
+        self.journal = BootJournal(store, own={ADDRESS}, proxy=proxy, heard=self.listener.alive)
+        self.dnsmasq = SeedEnd(here.seed, folder, network)
         self.dnsmasq.log = JournaledLog(self.journal)
         self.dnsmasq.enroll(Reservation(KNOWN, "node-1", MACHINE_ADDRESS))
         self.capture = folder / "boot.pcap"
@@ -78,7 +89,7 @@ class Site:
             tx.events.add("power.on", "powered on to boot the ramdisk", node=self.node.uuid)
 
     def __enter__(self) -> Site:
-        self.recorder.enter_context(network.recording(self.lan.seed, SEED, self.capture))
+        self.recorder.enter_context(lan.recording(self.lan.seed, SEED, self.capture))
         self.journal.__enter__()
         self.lan.seed.inside(self.listener.__enter__)
         return self
@@ -106,7 +117,7 @@ class Site:
     def why(self) -> Diagnosis:
         """As `undercloud why node-1` has it once the run was given up."""
         with self.store.read() as tx:
-            (told,) = Boots(seed=ADDRESS).of(tx, tx.nodes.get(self.node.uuid))
+            (told,) = Boots(dhcp=self.mode, seed=ADDRESS).of(tx, tx.nodes.get(self.node.uuid))
         return diagnose(replace(told.attempt, until=Hop.HEARTBEAT, over=True))
 
     def captured(self, mac: str = KNOWN) -> Diagnosis:
@@ -119,19 +130,25 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def provisioning() -> ProvisioningNetwork:
+    return NETWORK
+
+
+@pytest.fixture
+def site(tmp_path: Path, provisioning: ProvisioningNetwork) -> Iterator[Site]:
     with ExitStack() as stack:
-        here = stack.enter_context(network.lan())
+        here = stack.enter_context(lan.lan())
         store = Store(tmp_path / "seed.sqlite", Fernet(Fernet.generate_key()))
         stack.callback(store.close)
         store.migrate()
         link = stack.enter_context(here.machine.inside(lambda: plug_in(MACHINE)))
-        site = stack.enter_context(Site(here, tmp_path, store, link))
+        site = stack.enter_context(Site(here, tmp_path, store, link, provisioning))
         yield site
 
 
 def leased(site: Site, **more: Any) -> None:
     """The machine's firmware gets its address."""
+    waiting(site.link)  # a loader's bytes have filled its buffer
     machine = site.machine(**more)
     machine.request(machine.discover())
     site.lan.give_address()
@@ -358,3 +375,76 @@ def test_a_file_that_is_not_there(site: Site, loader: Loader) -> None:
         site.sees("boot.tftp-failed")
     assert site.why().id == "loader.not-found"
     assert site.captured().id == "loader.not-found"
+
+
+@contextmanager
+def scripts(site: Site) -> Iterator[None]:
+    """What machines ask the seed for a script, at the seed's end."""
+    base_url = f"http://{ADDRESS}:8080"
+    app = FastAPI()
+    images = Images(site.folder, base_url, "ramdisk")
+    booting.routes(app, Boot(site.store, images, base_url, (), files_url=base_url), base_url)
+    listener = site.lan.seed.inside(lambda: socket.create_server((ADDRESS, 8080)))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+def get(site: Site, path: str) -> bytes:
+    """The answer to iPXE's request, on the machine's side."""
+    with site.lan.machine.inside(socket.socket) as wire:
+        wire.connect((ADDRESS, 8080))
+        wire.sendall(f"GET {path} HTTP/1.1\r\nHost: seed\r\nConnection: close\r\n\r\n".encode())
+        return b"".join(iter(lambda: wire.recv(4096), b""))
+
+
+def test_a_script_that_is_not_found(site: Site, loader: Loader) -> None:
+    with site.dnsmasq.serving(), scripts(site):
+        leased(site)
+        loader.fetch("snponly.efi")
+        leased(site, ipxe=True)
+        assert b"200 OK" in get(site, "/boot.ipxe")
+        with site.store.write() as tx:
+            tx.nodes.move(tx.nodes.get("node-1"), DECOMMISSIONED, None)
+        assert b"404 Not Found" in get(site, f"/boot/script?mac={KNOWN}")
+        site.sees("boot.script-refused")
+        site.sees("boot.dhcpack", 2)
+    found = site.why()
+    assert (found.id, found.hop) == ("script.refused", Hop.SCRIPT)
+    assert "decommissioned" in found.summary
+    captured = site.captured()
+    assert (captured.id, captured.hop) == ("script.refused", Hop.SCRIPT)
+    assert "404 Not Found" in captured.summary
+
+
+# -- beside another server, on purpose ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("provisioning", [replace(NETWORK, mode=DHCPMode.PROXY)])
+def test_beside_the_sites_server_its_address_and_our_boot_file_are_both_hops(
+    site: Site, foreign: None
+) -> None:
+    machine = site.machine()
+    with site.dnsmasq.serving():
+        offer = machine.discover()
+        while offer.options[54] != socket.inet_aton(OTHER_ADDRESS):
+            offer = machine.discover()
+        machine.request(offer)
+        site.sees("boot.dhcpack")
+        site.dnsmasq.log.wait_for("proxy")
+    kinds = {(event.kind, event.data.get("server"), event.data.get("proxy")) for event in site.events()}
+    assert kinds == {
+        ("boot.dhcpdiscover", None, None),
+        ("boot.dhcpoffer", None, True),
+        ("boot.dhcpoffer", OTHER_ADDRESS, None),
+        ("boot.dhcprequest", OTHER_ADDRESS, None),
+        ("boot.dhcpack", OTHER_ADDRESS, None),
+    }
+    assert (site.why().id, site.why().hop) == ("loader.no-tftp", Hop.LOADER)
+    assert site.captured().id == "loader.no-tftp"
