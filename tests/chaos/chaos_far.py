@@ -95,6 +95,8 @@ class Line:
 class FarBMC:
     """A BMC as the seed sees it."""
 
+    secure_boot = None  # it tells nothing of it
+
     def __init__(self, line: Line, endpoint: Endpoint) -> None:
         self._line = line
         self.address = endpoint.address
