@@ -8,7 +8,7 @@ beside the ramdisk that all machines share.
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 ALIGNMENT = 4
@@ -16,10 +16,14 @@ _MAGIC = "070701"
 _END = "TRAILER!!!"
 
 
-def newc(files: Mapping[str, bytes]) -> bytes:
-    """An archive of `files` by path, owned by root and readable by all, with the folders on their way."""
-    entries = [(folder, stat.S_IFDIR | 0o755, b"") for folder in _folders(files)]
-    entries += [(path, stat.S_IFREG | 0o644, files[path]) for path in sorted(files)]
+def newc(files: Mapping[str, bytes], programs: Collection[str] = (), folders: Iterable[str] = ()) -> bytes:
+    """An archive of `files` by path, owned by root and readable by all, with the folders on their way.
+
+    `programs` of them may be executed; `folders` are made though they are empty.
+    """
+    entries = [(folder, stat.S_IFDIR | 0o755, b"") for folder in sorted({*_folders(files), *folders})]
+    for path in sorted(files):
+        entries.append((path, stat.S_IFREG | (0o755 if path in programs else 0o644), files[path]))
     written = (_entry(inode, *entry) for inode, entry in enumerate(entries, start=1))
     return b"".join((*written, _entry(0, _END, 0, b"")))
 

@@ -30,6 +30,7 @@ DEBIAN_PACKAGES = {
     "mformat": "mtools",
     "mke2fs": "e2fsprogs",
     "mmd": "mtools",
+    "mksquashfs": "squashfs-tools",
     "qemu-img": "qemu-utils",
     "sgdisk": "gdisk",
 }

@@ -16,13 +16,41 @@ from bootstrap.config import IMAGES_DIR
 from pxe import images
 from pxe.build import container, osimage, ramdisk
 from pxe.build.landing import bring
-from pxe.build.ramdisk import Kernel
+from pxe.build.mirror import read_mirrors
+from pxe.build.ramdisk_packages import Kernel
 from pxe.build.recipe import Recipe
 
 app = typer.Typer(help="Build, list and verify images.", no_args_is_help=True)
 
 For = Annotated[
-    Kernel, typer.Option("--kernel", help="cloud: virtual machines. generic: hardware, with firmware.")
+    Kernel, typer.Option("--kernel", help="cloud: virtual machines. generic: every driver that Debian has.")
+]
+Firmware = Annotated[
+    bool, typer.Option("--with-firmware", help="With what NICs and controllers load (generic kernel).")
+]
+Extra = Annotated[
+    list[str] | None,
+    typer.Option("--extra-package", metavar="NAME", help="A Debian package more; may be repeated."),
+]
+Mirrors = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mirror",
+        metavar="URL|LINE",
+        help="The Debian mirror to take instead of this machine's: a URL (http, https, file), or a line of "
+        "sources.list(5); may be repeated.",
+    ),
+]
+Wheels = Annotated[
+    Path | None,
+    typer.Option(
+        "--find-links",
+        metavar="DIR",
+        exists=True,
+        file_okay=False,
+        resolve_path=True,
+        help="Take the agent and its libraries from the wheels in this folder, and ask no index.",
+    ),
 ]
 
 
@@ -36,9 +64,27 @@ def build(recipe: Recipe, images_dir: Path, force: bool) -> None:
 
 
 @app.command()
-def build_ramdisk(kernel: For = Kernel.CLOUD, output: To = IMAGES_DIR, force: Force = False) -> None:
-    """Build the deploy ramdisk that runs ironic-python-agent."""
-    build(ramdisk.recipe(kernel), output, force)
+def build_ramdisk(
+    kernel: For = Kernel.CLOUD,
+    firmware: Firmware = False,
+    extra: Extra = None,
+    mirror: Mirrors = None,
+    wheels: Wheels = None,
+    output: To = IMAGES_DIR,
+    force: Force = False,
+) -> None:
+    """Build the deploy ramdisk that runs ironic-python-agent; the same inputs give the same bytes.
+
+    Examples:
+
+      undercloud image build-ramdisk --kernel generic --with-firmware --extra-package tcpdump
+
+      undercloud image build-ramdisk --mirror file:///srv/debian --find-links /srv/wheels
+    """
+    archive = read_mirrors(mirror) if mirror else None
+    more = tuple(extra or ())
+    recipe = ramdisk.recipe(kernel, firmware=firmware, extra_packages=more, archive=archive, wheels=wheels)
+    build(recipe, output, force)
 
 
 @app.command()

@@ -26,11 +26,14 @@ class Source:
     suite: str
     components: tuple[str, ...]
     signed_by: str = ""
+    trusted: bool = False
 
     def line(self) -> str:
         """As sources.list(5) writes it."""
-        option = f"[signed-by={self.signed_by}] " if self.signed_by else ""
-        return f"deb {option}{self.uri} {self.suite} {' '.join(self.components)}"
+        options = [f"signed-by={self.signed_by}"] if self.signed_by else []
+        options += ["trusted=yes"] if self.trusted else []
+        option = f"[{' '.join(options)}] " if options else ""
+        return f"deb {option}{self.uri} {self.suite} {' '.join(self.components)}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -59,18 +62,19 @@ class Rootfs:
 
 def read_archive() -> Archive:
     """Ask apt which Debian mirrors, suites and components this machine uses."""
-    codename = _codename(Path("/etc/os-release").read_text())
+    release = codename(Path("/etc/os-release").read_text())
     targets = run(["apt-get", "indextargets", "Created-By: Packages"])
-    sources = parse_index_targets(targets, codename, _signed_by)
-    if not any(source.suite == codename or "-" not in source.suite for source in sources):
+    sources = parse_index_targets(targets, release, _signed_by)
+    if not any(source.suite == release or "-" not in source.suite for source in sources):
         raise NoDebianSource(
-            f"apt has no package lists of Debian {codename} on this machine. "
+            f"apt has no package lists of Debian {release} on this machine. "
             "Check /etc/apt/sources.list.d, then run: apt-get update"
         )
-    return Archive(codename, sources, parse_acquire(run(["apt-config", "dump"])))
+    return Archive(release, sources, parse_acquire(run(["apt-config", "dump"])))
 
 
-def _codename(os_release: str) -> str:
+def codename(os_release: str) -> str:
+    """Of this machine's Debian, by the text of os-release(5)."""
     values = dict(line.split("=", 1) for line in os_release.splitlines() if "=" in line)
     if values.get("ID", "").strip('"') != "debian" or "VERSION_CODENAME" not in values:
         raise NoDebianSource(
@@ -113,14 +117,15 @@ def parse_index_targets(text: str, codename: str, signed_by: Callable[[str], str
     for target in _stanzas(text):
         if target.get("Origin") != "Debian" or target.get("Codename") not in suites:
             continue
-        keyring = signed_by(target.get("Sourcesentry", "")) or _default_keyring()
+        keyring = signed_by(target.get("Sourcesentry", "")) or default_keyring()
         known = components.setdefault((target["Repo-URI"], target["Release"], keyring), [])
         if target["Component"] not in known:
             known.append(target["Component"])
     return tuple(Source(uri, suite, tuple(names), key) for (uri, suite, key), names in components.items())
 
 
-def _default_keyring() -> str:
+def default_keyring() -> str:
+    """The key of Debian's archive, where this machine has it."""
     return str(_ARCHIVE_KEYRING) if _ARCHIVE_KEYRING.exists() else ""
 
 

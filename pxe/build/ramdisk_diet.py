@@ -28,28 +28,39 @@ _PACKAGE_MANAGEMENT = (
     *("usr/lib/*/perl", "usr/lib/*/perl-base", "usr/lib/*/libperl.so.*", "usr/lib/*/libapt-*"),
     *("usr/share/initramfs-tools", "etc/apt", "etc/kernel", "usr/lib/klibc", "usr/lib/dracut"),
 )
+# Rules of udev for what no agent asks for, and for what a service manager would start: fewer to read.
+_RULES = (
+    *("60-autosuspend", "60-drm", "60-evdev", "60-fido-id", "60-input-id", "60-persistent-alsa"),
+    *("60-persistent-input", "60-persistent-storage-tape", "60-persistent-v4l", "60-sensor", "60-serial"),
+    *("69-lvm", "69-md-clustered-confirm-device", "70-camera", "70-joystick", "70-memory", "70-mouse"),
+    *("70-nvmf-autoconnect", "70-power-switch", "70-touchpad", "71-*", "75-probe_mtd", "78-sound-card"),
+    *("81-net-dhcp", "85-hdparm", "85-hwclock", "96-e2scrub"),
+)
 _UNUSED = (
     *("boot", "usr/share/doc", "usr/share/locale", "usr/share/i18n", "usr/share/bash-completion"),
+    # lshw reads all of it at each start, for names that nobody asks for: 1 CPU second of an emulated machine.
+    "usr/share/misc/pci.ids",
     # 13 MB, rebuilt from hwdb.d; the agent reads names from sysfs and pci.ids.
     *("usr/lib/udev/hwdb.bin", "usr/lib/udev/hwdb.d"),
     *("usr/lib/*/gconv", "usr/bin/qemu-nbd", "usr/bin/qemu-io", "usr/bin/localedef", "usr/share/zsh"),
     *("usr/lib/python3*/pydoc_data", "usr/lib/python3*/lib2to3", "usr/lib/python3*/ensurepip"),
 )
-# setuptools comes with pbr, which needs it only to build packages; its .pth file costs time at every start.
-_PYTHON = ("setuptools*", "_distutils_hack", "distutils-precedence.pth", "tzdata*", "bin", "*/tests")
+# What is another in every build: made by installing, read by nobody.
+_TRACES = (
+    *("etc/machine-id", "etc/*-", "etc/.pwd.lock", "etc/ld.so.cache~", "vmlinuz*", "initrd.img*"),
+    *("tmp/*", "run/*", "etc/rc?.d", "etc/init.d", "etc/cron.*", "etc/logrotate.d"),
+)
 
 
 def trim(root: Path) -> None:
-    """Drop what is not used, then refresh what depends on it (module index, byte code)."""
-    remove(root, (*_PACKAGE_MANAGEMENT, *_UNUSED))
-    for folder in root.glob("usr/local/lib/python3*/dist-packages"):
-        remove(folder, _PYTHON)
+    """Drop what is not used, then refresh the index of kernel modules."""
+    remove(root, (*_PACKAGE_MANAGEMENT, *_UNUSED, *_TRACES))
+    remove(root / "usr/lib/udev/rules.d", (f"{rule}.rules" for rule in _RULES))
     for modules in root.glob("usr/lib/modules/*"):
         for name in unneeded_modules((modules / "modules.dep").read_text()):
             (modules / name).unlink()
         run(["chroot", root, "/usr/sbin/depmod", modules.name])
     _keep_utc_only(root / "usr/share/zoneinfo")
-    _compile(root)
     for name in ("var/log", "var/cache"):
         (root / name).mkdir(exist_ok=True)
 
@@ -60,12 +71,6 @@ def unneeded_modules(modules_dep: str) -> set[str]:
     dropped = {name for name in needs if any(name.startswith(f"kernel/{folder}/") for folder in _MODULES)}
     needed = {name for kept in needs.keys() - dropped for name in needs[kept].split()}
     return dropped - needed
-
-
-def _compile(root: Path) -> None:
-    """Byte-compile what pip installed. Unchecked: nobody edits a ramdisk, no times to compare."""
-    options = ("-q", "-j0", "--invalidation-mode", "unchecked-hash")
-    run(["chroot", root, "/usr/bin/python3", "-m", "compileall", *options, "/usr/local/lib"])
 
 
 def _keep_utc_only(zoneinfo: Path) -> None:

@@ -6,6 +6,9 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+# What lies in the ramdisk as it lies here, and the first system's init.
+FILES = Path(__file__).parent / "ramdisk_files"
+
 
 def write(root: Path, path: str, text: str, mode: int = 0o644) -> None:
     """Write a file, its folders too; what was there (say, a link) is replaced, not followed."""

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from pxe.build import agent_system, os_system
+from pxe.build import os_system
 from pxe.build.container import ROLES, ContainerRecipe, recipe
 from pxe.build.debian import Archive, Source
 from pxe.build.osimage import OSRecipe
-from pxe.build.ramdisk import Kernel, RamdiskRecipe
+from pxe.build.ramdisk import RamdiskRecipe
+from pxe.build.ramdisk import recipe as ramdisk_recipe
 from pxe.build.ramdisk_diet import unneeded_modules
+from pxe.build.ramdisk_packages import Kernel
+from pxe.build.tree import FILES
 from pxe.process import ProcessError
 
 ARCHIVE = Archive("bookworm", (Source("http://mirror.example.test/debian/", "bookworm", ("main",)),))
@@ -27,6 +30,8 @@ def test_every_parameter_and_the_mirror_are_in_the_fingerprint() -> None:
         recipe.fingerprint()
         for recipe in (
             *(ramdisk, replace(ramdisk, kernel=Kernel.GENERIC), replace(ramdisk, agent_version="12.0.0")),
+            *(replace(ramdisk, firmware=True), replace(ramdisk, extra_packages=("tcpdump",))),
+            *(replace(ramdisk, wheels=Path("/srv/wheels")), replace(ramdisk, epoch=1)),
             *(replace(ramdisk, archive=other), os_image, replace(os_image, disk_size=3 << 30), container),
             *(replace(container, role=replace(container.role, folders=())), replace(os_image, archive=other)),
         )
@@ -58,33 +63,30 @@ def test_a_module_that_a_wired_nic_needs_stays() -> None:
     assert unneeded_modules(MODULES_DEP) == {"kernel/net/wireless/cfg80211.ko"}
 
 
+def test_firmware_is_for_hardware_and_needs_its_component() -> None:
+    with pytest.raises(ProcessError, match="--kernel generic"):
+        ramdisk_recipe(Kernel.CLOUD, firmware=True, archive=ARCHIVE)
+    assert ramdisk_recipe(Kernel.GENERIC, firmware=True, archive=ARCHIVE).firmware
+
+
 @pytest.mark.parametrize(
     "word", ["BOOTIF=01-52-54-00-AA-BB-01", "BOOTIF=52:54:00:aa:bb:01", "BOOTIF=52-54-00-aa-bb-01"]
 )
-def test_the_nic_that_booted_the_machine_gets_the_preferred_route(tmp_path: Path, word: str) -> None:
-    (tmp_path / "cmdline").write_text(f"quiet {word} console=ttyS0\n")
-    assert run_generator(tmp_path) == 0
-    network = (tmp_path / "run/systemd/network/10-boot-nic.network").read_text()
-    assert "MACAddress=52:54:00:aa:bb:01\n" in network
-    assert "\nType=" not in network
-    assert network.count("RouteMetric=100\n") == 2
+def test_the_ramdisk_knows_the_nic_that_booted_the_machine(tmp_path: Path, word: str) -> None:
+    assert boot_mac(tmp_path, f"quiet {word} console=ttyS0\n") == "52:54:00:aa:bb:01"
 
 
-def test_without_bootif_all_nics_are_equal(tmp_path: Path) -> None:
-    (tmp_path / "cmdline").write_text("quiet console=ttyS0\n")
-    assert run_generator(tmp_path) == 0
-    assert not (tmp_path / "run").exists()
+def test_without_bootif_the_ramdisk_prefers_no_nic(tmp_path: Path) -> None:
+    assert boot_mac(tmp_path, "quiet console=ttyS0\n") == ""
 
 
-def run_generator(root: Path) -> int:
-    """Run the generator as it is in the ramdisk, with the paths it reads and writes moved under `root`."""
-    text = agent_system.FILES["usr/lib/systemd/system-generators/undercloud-boot-nic"][0]
-    network = root / "etc/systemd/network"
-    network.mkdir(parents=True)
-    (network / "50-any.network").write_text(agent_system.FILES["etc/systemd/network/50-any.network"][0])
-    text = text.replace(" /run/", f" {root}/run/").replace(" /etc/", f" {root}/etc/")
-    text = text.replace("/proc/cmdline", f"{root}/cmdline")
-    return subprocess.run(["sh", "-c", text], check=False).returncode
+def boot_mac(folder: Path, command_line: str) -> str:
+    """What the function of the ramdisk's init says, with a kernel command line of ours."""
+    (folder / "cmdline").write_text(command_line)
+    functions, _, _ = (FILES / "usr/lib/undercloud/init").read_text().partition("\nsay init\n")
+    script = functions.replace("/proc/cmdline", str(folder / "cmdline")) + "\nboot_mac\n"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def test_both_firmwares_read_one_grub_configuration_that_needs_no_timer() -> None:
