@@ -170,6 +170,7 @@ def test_vm_lab_run_goes_on_to_handed_off_hosts(chain: Chain, tmp_path: Path) ->
     for name in ("node-1", "node-2", "node-3"):
         assert chain.node(name)["state"] == "active"
         assert chain.node(name)["last_error"] is None
+    assert "serial lab00001-a" in chain.messages("node-1", "image.written")[-1]
     assert len(chain.written("node-1")) == 1  # the seed's death did not make it write again
     assert len(chain.written("node-2")) == 2
 
