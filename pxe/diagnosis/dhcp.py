@@ -224,7 +224,7 @@ RULES = (
         (
             Cause(
                 "the range is used up",
-                "widen `provisioning: dhcp_range` in undercloud.yaml, then `undercloud seed restart`",
+                "widen `provisioning: dhcp_range` in undercloud.yaml, then `undercloud seed stop` and `undercloud seed start`",
             ),
             Cause(
                 "a relay asks for a network that has no range", "add that subnet to the provisioning networks"
@@ -335,7 +335,7 @@ RULES = (
             ),
             Cause(
                 "two nodes are declared with one address",
-                "`undercloud profiles show`: look for the address; each host needs its own",
+                "look for the address in the declaration (site.yaml); each host needs its own",
             ),
         ),
     ),
