@@ -224,7 +224,7 @@ RULES = (
         (
             Cause(
                 "the range is used up",
-                "widen `provisioning: dhcp_range` in undercloud.yaml, then `undercloud seed stop` and `start` it",
+                "widen `provisioning: dhcp_range` in undercloud.yaml; `undercloud seed stop`, then `start`",
             ),
             Cause(
                 "a relay asks for a network that has no range", "add that subnet to the provisioning networks"
