@@ -59,7 +59,10 @@ def offered(address: BMCAddress, name: Interface, interface: T | None) -> T:
     if interface is not None:
         return interface
     other = "use its ipmi:// address" if address.is_redfish else "use its redfish:// address"
-    raise Unsupported.at(address, f"use its {name}", lacking(address, name), f"{other} where it has one")
+    advice = f"{other} where it has one"
+    if name is Interface.CONSOLE:
+        advice += ", or name its console server: `undercloud node set NODE --console tcp://HOST:PORT`"
+    raise Unsupported.at(address, f"use its {name}", lacking(address, name), advice)
 
 
 def lacking(address: BMCAddress, name: Interface) -> str:
