@@ -7,6 +7,7 @@ formats: by oslo.utils' inspectors, which Nova and Ironic use, and by qemu-img a
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,9 @@ from pxe.adding.partition_table import HEAD, SECTOR, PartitionTable
 from pxe.adding.refused import Refused
 from pxe.build.manifest import Compression, DiskFormat
 from pxe.process import ProcessError, run
+
+# Why it does not like an image is in what it raises; without a handler it would be printed as well.
+logging.getLogger(oslo.__name__).addHandler(logging.NullHandler())
 
 LARGEST = 256 << 30
 """Bytes that an image may become on a disk; a file of a few kB can claim any size."""
@@ -55,7 +59,8 @@ def inspect(path: Path) -> DiskImage:
     told = _second_opinion(path, found)
     size = _bounded(int(told["virtual-size"]))
     begin = head(path, found, None)
-    _whole_disk(iter([begin]))  # a qcow2 may hold anything, another qcow2 too
+    with _inside():
+        _whole_disk(iter([begin]))  # a qcow2 may hold anything, another qcow2 too
     return DiskImage(found, None, size, _table(begin))
 
 
@@ -124,6 +129,15 @@ def _refusing() -> Iterator[None]:
         raise Refused(f"it looks like several formats at once, or like none ({error})") from None
 
 
+@contextmanager
+def _inside() -> Iterator[None]:
+    """What is wrong is wrong with the content of the file, not with the file."""
+    try:
+        yield
+    except Refused as error:
+        raise Refused(f"of what is inside, {error}") from None
+
+
 _REASONS = {
     "backing_file": "it has a backing file: the machine that opens it would read another of its files",
     "data_file": "it has an external data file: the machine that opens it would read another of its files",
@@ -163,7 +177,8 @@ def _qemu_img(argv: list[str]) -> str:
 def _compressed(path: Path) -> DiskImage:
     """Unpack all of it once, to nowhere: whether it is whole, how large, and what is in it."""
     try:
-        size, begin = _whole_disk(_unpacked(path, HEAD))
+        with _inside():
+            size, begin = _whole_disk(_unpacked(path, HEAD))
     except zstandard.ZstdError as error:
         raise Refused(f"zstd cannot unpack it: {error}") from error
     return DiskImage("raw", "zstd", _bounded(size), _table(begin))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from pydantic import ValidationError
 
@@ -153,20 +154,37 @@ def _writable(images_dir: Path) -> None:
     try:
         images_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ProcessError(
-            f"Cannot create {images_dir}: {error.strerror}. Choose another with --output."
-        ) from error
+        raise ProcessError(f"Cannot create {images_dir}: {error.strerror}. Choose another folder.") from error
     if not os.access(images_dir, os.W_OK):
-        raise ProcessError(f"Cannot write to {images_dir}. Run as root, or choose another with --output.")
+        raise ProcessError(f"Cannot write to {images_dir}. Run as root, or choose another folder.")
 
 
 @contextmanager
 def _lock(images_dir: Path, name: str, progress: Progress) -> Iterator[None]:
-    """Hold the image's lock; the kernel drops it when its holder dies, so there is nothing to clean up."""
-    with (images_dir / f".{name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            with progress.phase(f"waiting for another build of {name}"):
-                fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    """Hold the image's lock; the kernel drops it when its holder dies, and the file is no hindrance then."""
+    path = images_dir / f".{name}.lock"
+    while True:
+        with path.open("w") as file:
+            _wait_for(file, name, progress)
+            if not _still_at(path, file):  # its last holder removed it
+                continue
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def _wait_for(file: IO[str], name: str, progress: Progress) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with progress.phase(f"waiting for another build of {name}"):
+            fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def _still_at(path: Path, file: IO[str]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False

@@ -50,7 +50,7 @@ class Site:
         return add(offer, self.images, Silent(), report, force=force).manifest
 
     def left(self) -> set[str]:
-        return {path.name for path in self.images.iterdir()} - {".ours.lock"}
+        return {path.name for path in self.images.iterdir()}
 
 
 @pytest.fixture
