@@ -133,7 +133,8 @@ def check(document: dict[str, Any]) -> dict[str, Any]:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"network data: {where + ': ' if where else ''}{first['msg']}") from None
+        what = first["msg"].removeprefix("Value error, ")
+        raise ValueError(f"network data: {where + ': ' if where else ''}{what}") from None
     return document
 
 

@@ -292,3 +292,44 @@ def test_where_a_console_server_has_its_serial_port(live: LiveSeed) -> None:
     assert "hunter2" not in complained
     live.does("set", "node-1", "--console", "none")
     assert json.loads(live.does("show", "node-1", "-o", "json"))["console"] is None
+
+
+def test_virtual_media_is_set_where_a_bmc_can_have_it(live: LiveSeed, tmp_path: Path) -> None:
+    file = tmp_path / "network_data.json"
+    nic = {"id": "nic", "type": "phy", "ethernet_mac_address": "52:54:00:00:00:02"}
+    static = {"link": "nic", "type": "ipv4", "ip_address": "192.0.2.7/24"}
+    file.write_text(json.dumps({"links": [nic], "networks": [static]}))
+    network = ("--ramdisk-network", str(file))
+    live.does("set", "node-2", "--boot-interface", "virtual-media", *network)
+    assert (live.node(2).boot_interface, live.node(2).ramdisk_network) == (
+        "virtual-media",
+        {"links": [nic], "networks": [static]},
+    )
+    live.does("set", "node-2", "--boot-interface", "pxe", "--ramdisk-network", "none")
+    assert (live.node(2).boot_interface, live.node(2).ramdisk_network) == ("pxe", None)
+
+    live.put(1, abilities={"virtual media": {"supported": False, "detail": "IPMI has no virtual media"}})
+    code, _, complained = live("set", "node-1", "--boot-interface", "virtual-media")
+    assert code == 1
+    assert "cannot insert a boot ISO: IPMI has no virtual media" in complained
+    assert live.node(1).boot_interface == "pxe"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("links: []", "is no JSON"),
+        ('{"links": [{"id": "n", "type": "phy"}], "networks": []}', "has no ethernet_mac_address"),
+        (None, "No such file"),
+    ],
+)
+def test_a_wrong_network_file_changes_nothing(
+    live: LiveSeed, tmp_path: Path, text: str | None, words: str
+) -> None:
+    file = tmp_path / "network_data.json"
+    if text is not None:
+        file.write_text(text)
+    code, said, complained = live("set", "node-3", "--ramdisk-network", str(file))
+    assert code != 0
+    assert words in " ".join((said + complained).split())
+    assert live.node(3).ramdisk_network is None
