@@ -96,7 +96,8 @@ class Boots:
             boot_mode=node.boot_mode,
             boot_interface=node.boot_interface.value,
             dhcp=self._dhcp,
-            uefi_loader=self._uefi_loader,
+            uefi_loader="grub" if node.secure_boot else self._uefi_loader,
+            secure_boot=node.secure_boot,
             seed=self._seed,
             usual=usual,
         )

@@ -56,6 +56,7 @@ class Attempt:
     system_uuid: str | None = None
     boot_mode: str | None = None
     disk_mode: str | None = None
+    secure_boot: bool | None = None
     boot_interface: str = "pxe"
     dhcp: str = "server"
     uefi_loader: str = "ipxe"

@@ -55,16 +55,18 @@ def _loader_silent(attempt: Attempt) -> Match | None:
     fetched = attempt.of(*_FETCHED)
     if any(str(m.data.get("file") or m.message).startswith("grub") for m in fetched):
         return None  # shim ran, and it has checked GRUB
-    if asked or not fetched or mode(attempt) == "bios" or attempt.boot_mode == "bios":
+    if asked or "bios" in (mode(attempt), attempt.boot_mode) or attempt.secure_boot is False:
         return None
-    return found(fetched, "the loader that was fetched never asked for anything", times=len(fetched))
+    note = ("its BMC says: Secure Boot is on",) if attempt.secure_boot else ()
+    return found(fetched, "the loader that was fetched never asked for anything", *note)
 
 
-def _bios_loader_silent(attempt: Attempt) -> Match | None:
+def _loader_hangs(attempt: Attempt) -> Match | None:
+    """Where there is no Secure Boot that could have refused it."""
     asked, _ = _of_ipxe(attempt)
-    if asked or "bios" not in (mode(attempt), attempt.boot_mode):
+    if asked or ("bios" not in (mode(attempt), attempt.boot_mode) and attempt.secure_boot is not False):
         return None
-    return found(attempt.of(*_FETCHED), "iPXE was fetched and never asked for anything")
+    return found(attempt.of(*_FETCHED), "the loader was fetched and never asked for anything")
 
 
 def _ipxe_without_address(attempt: Attempt) -> Match | None:
@@ -275,13 +277,13 @@ RULES = (
     Rule(
         "loader.hangs",
         (Hop.SCRIPT,),
-        _bios_loader_silent,
-        "{node} fetched iPXE, which then said nothing",
+        _loader_hangs,
+        "{node} fetched its boot loader, which then said nothing",
         (
             Cause(
-                "the NIC's PXE ROM (UNDI) is broken",
-                "update the NIC's firmware, or take UEFI: `undercloud node boot-device pxe {node} "
-                "--mode uefi`",
+                "the network driver in its firmware is broken (UNDI in BIOS mode, SNP in UEFI)",
+                "update the NIC's and the system's firmware, or take the other boot mode: "
+                "`undercloud node boot-device pxe {node} --mode uefi` (or bios)",
             ),
         ),
     ),

@@ -82,6 +82,23 @@ RULES = (
         certain=True,
     ),
     Rule(
+        "ramdisk.loop",
+        (Hop.REPORT,),
+        _kind("boot.loop"),
+        "the ramdisk of {node} was loaded {times} times since power-on and dies each time; it is stopped now",
+        (
+            Cause(
+                "its kernel panics or resets the machine",
+                "`undercloud node console {node}` shows its last words; try another kernel: " + _BUILD,
+            ),
+            Cause(
+                "a watchdog, or the BMC, resets the machine before the agent is up",
+                "`undercloud node log {node}` tells resets; switch the watchdog off in the firmware's setup",
+            ),
+        ),
+        certain=True,
+    ),
+    Rule(
         "initramfs.not-fetched",
         (Hop.RAMDISK,),
         always,

@@ -324,6 +324,13 @@ fault(
     ),
     "kernel argument",
 )
+fault(
+    "ramdisk.loop",
+    Hop.REPORT,
+    "loaded 5 times",
+    attempt(*up_to("boot.initramfs"), ("boot.loop", {"times": 5})),
+    "panics",
+)
 fault("ramdisk.no-nic", Hop.REPORT, "never asks for an address", attempt(*up_to("boot.initramfs")), "driver")
 fault(
     "ramdisk.no-address",
@@ -607,6 +614,13 @@ def test_a_run_that_failed_after_the_boot_is_no_fault_of_the_boot() -> None:
     told = attempt(*up_to("agent.heartbeat"), ("step.failed", {"message": "clean_step: a bad sector"}))
     assert diagnose(told).verdict is Verdict.UP
     assert diagnose(told).summary == "it booted, and the run failed afterwards: clean_step: a bad sector"
+
+
+def test_secure_boot_that_is_off_refuses_nothing() -> None:
+    silent = attempt(*up_to("boot.tftp"), boot_mode="uefi")
+    assert diagnose(replace(silent, secure_boot=True)).id == "loader.refused-by-secure-boot"
+    assert diagnose(replace(silent, secure_boot=False)).id == "loader.hangs"
+    assert diagnose(silent).id == "loader.refused-by-secure-boot"
 
 
 def test_what_is_usual_here_decides_when_it_is_late() -> None:
