@@ -93,7 +93,7 @@ RULES = (
             ),
             Cause(
                 "a watchdog, or the BMC, resets the machine before the agent is up",
-                "`undercloud node log {node}` tells resets; switch the watchdog off in the firmware's setup",
+                "`undercloud node sel {node}` tells resets; switch the watchdog off in the firmware's setup",
             ),
         ),
         certain=True,
