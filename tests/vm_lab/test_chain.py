@@ -239,6 +239,7 @@ def test_no_secret_shows(chain: Chain) -> None:
     assert "undercloud" in shown
     assert [secret for secret in secrets if secret in shown] == []
     assert "agent_token=" not in shown
+    assert "H4sIAAAA" not in shown  # a config drive, with the private key of its host
 
 
 def test_down_leaves_nothing(chain: Chain) -> None:

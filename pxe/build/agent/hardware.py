@@ -55,18 +55,21 @@ class ImageManager:
         configdrive: str | None = None,
     ) -> dict[str, Any]:
         """Write `image` over the disk of this name and serial; answers the disk, and seconds of each part."""
+        command = _running()
+        # At the end the agent logs the step with its arguments: not the host's private key, on the console.
+        command.command_params["step"]["args"].pop("configdrive", None)
         try:
-            return _write(dict(node), ImageOrder.read(image), disk, configdrive)
+            return _write(command, dict(node), ImageOrder.read(image), disk, configdrive)
         except NotWritten as error:
             raise errors.DeploymentError(str(error)) from None
 
 
 def _write(
-    node: dict[str, Any], order: ImageOrder, disk: Mapping[str, Any], configdrive: str | None
+    command: Any, node: dict[str, Any], order: ImageOrder, disk: Mapping[str, Any], configdrive: str | None
 ) -> dict[str, Any]:
     started = time.monotonic()
     _check(node, disk)
-    write(order, disk["name"], progress=_teller(order.size))
+    write(order, disk["name"], progress=_teller(command, order.size))
     written = time.monotonic()
     if has_gpt(disk["name"]) and takes_iso(disk["name"]):
         stretch(disk["name"], gzip.decompress(base64.b64decode(configdrive)) if configdrive else None)
@@ -87,10 +90,15 @@ def _check(node: dict[str, Any], disk: Mapping[str, Any]) -> None:
     hardware.safety_check_block_device(node, disk["name"])
 
 
-def _teller(size: int) -> Callable[[int], None]:
-    """The running command's result tells how far it is: whoever lists the agent's commands sees it."""
+def _running() -> Any:
+    """The command that is being carried out: the agent takes one at a time, and lists it once it runs."""
     agent = extensions.get_extension("deploy").agent
-    command = list(agent.command_results.values())[-1]
+    with agent.command_lock:  # which is held until the command is listed
+        return list(agent.command_results.values())[-1]
+
+
+def _teller(command: Any, size: int) -> Callable[[int], None]:
+    """The running command's result tells how far it is: whoever lists the agent's commands sees it."""
     last = 0.0
 
     def tell(count: int) -> None:
