@@ -54,7 +54,7 @@ class BootMedia:
     def __init__(
         self, store: Store, images: Images, tell: Callable[[Node], Told], folder: Path, base_url: str
     ) -> None:
-        """`tell`: what a node's ISO says, the same as long as the node is; `base_url`: as BMCs reach it."""
+        """`tell`: what a node's ISO says; `base_url`: the seed's as BMCs reach it."""
         self._store = store
         self._images = images
         self._tell = tell
@@ -63,6 +63,8 @@ class BootMedia:
         self._building = threading.Lock()
         self._loaded: dict[str, BootISO] = {}
         self._fetched: dict[str, str] = {}
+        # What is read in a thousand pieces is rendered once, and does not change meanwhile.
+        self._read: dict[str, tuple[str, Offer]] = {}
 
     def offer(self, node: Node) -> str:
         """The URL of the node's ISO from now on, in place of an earlier one; raises ImageError."""
@@ -97,10 +99,11 @@ class BootMedia:
             valid, name = _offered(tx, node_uuid)
         if not valid or not secrets.compare_digest(valid.encode(), token.encode()):
             raise NotFound("no such ISO is offered")
-        with self._store.read() as tx:
-            node = tx.nodes.get(node_uuid)
-        told = self._tell(node)
-        return Offer(self._iso(name), own_part(node.name, told.arguments, told.network))
+        if (known := self._read.get(node_uuid)) and known[0] == token:
+            return known[1]
+        offer = self._offer_of(node_uuid, name)
+        self._read[node_uuid] = token, offer
+        return offer
 
     def over_http(self, node_uuid: str) -> Offer:
         """The same ISO for the node's own firmware, whose HTTP boot takes it; raises NotFound, ImageError."""
@@ -116,6 +119,12 @@ class BootMedia:
         self._fetched[node_uuid] = token
         with self._store.write() as tx:
             tx.events.add("boot.media-fetched", f"its boot ISO is fetched by {by}", node=node_uuid, by=by)
+
+    def _offer_of(self, node_uuid: str, name: str) -> Offer:
+        with self._store.read() as tx:
+            node = tx.nodes.get(node_uuid)
+        told = self._tell(node)
+        return Offer(self._iso(name), own_part(node.name, told.arguments, told.network))
 
     def _url(self, node_uuid: str, token: str) -> str:
         # Some BMCs take only what ends in .iso, and none of them long queries.
