@@ -110,7 +110,8 @@ class Boots:
     def _now(self, tx: Transaction, node: Node, attempt: Attempt) -> Attempt:
         """With what is known of the machine at this moment; it may be off because a run left it so."""
         powered = None if node.power is None else node.power == PowerState.ON
-        if attempt.missing and powered is False and node.expected_power == PowerState.OFF:
+        left_off = powered is False and node.expected_power == PowerState.OFF
+        if attempt.missing and left_off and not attempt.over:
             attempt = replace(attempt, until=None)
         return replace(attempt, powered=powered, strangers=_strangers(tx, attempt))
 

@@ -10,6 +10,7 @@ from pxe.diagnosis.diagnosis import Cause
 from pxe.diagnosis.rule import Match, Rule, always, found, signs
 from pxe.milestones import Hop
 
+_IN_VAIN = "not done after"  # seed/advance.py
 _AGAIN = 3  # times that firmware asks the network in one boot: it comes back from the disk
 _DHCP = ("boot.dhcpdiscover", "boot.dhcprequest", "boot.dhcpack")
 
@@ -39,6 +40,12 @@ def _system_on_network(attempt: Attempt) -> Match | None:
 
 def _login(attempt: Attempt) -> Match | None:
     return signs("login")(attempt)
+
+
+def _broken_off(attempt: Attempt) -> Match | None:
+    """A run that failed before the hop had its time, for another reason than that it waited in vain."""
+    failed = attempt.of("step.failed")[-1:]
+    return None if not failed or _IN_VAIN in failed[0].message else found(failed)
 
 
 _CLOUD_INIT = (
@@ -121,6 +128,20 @@ RULES = (
         _system_on_network,
         "the operating system of {node} runs, asks for an address, and never called home",
         _CLOUD_INIT,
+    ),
+    Rule(
+        "run.broke-off",
+        tuple(hop for hop in Hop if hop not in (Hop.POWER, Hop.REBOOT, Hop.IMAGE)),
+        _broken_off,
+        "{node} was on its way, but the run broke off: {said}",
+        (
+            Cause("what the error says", "put that right and ask for the verb again"),
+            Cause(
+                "the BMC stopped answering meanwhile",
+                "`undercloud node bmc stats {node}`; check the cable of the BMC's port",
+            ),
+        ),
+        certain=True,
     ),
     Rule(
         "disk.silent",

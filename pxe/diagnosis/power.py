@@ -9,6 +9,7 @@ from pxe.diagnosis.diagnosis import Cause
 from pxe.diagnosis.rule import Match, Rule, always, found
 from pxe.milestones import Hop
 
+_OFF_SAYS = re.compile(r"the machine (lost power|is off)")  # seed/steps/
 _BMC_SAYS = re.compile(r"\b(ipmi|redfish)://")
 
 
@@ -22,7 +23,10 @@ def _broken_off(attempt: Attempt) -> Match | None:
 
 
 def _off(attempt: Attempt) -> Match | None:
-    return Match(attempt.milestones[-1:], notes=("its BMC says: off",)) if attempt.powered is False else None
+    said = [m for m in attempt.of("step.failed") if _OFF_SAYS.search(m.message)]
+    if attempt.powered is not False and not said:
+        return None
+    return Match(attempt.milestones[-1:], notes=() if said else ("its BMC says: off",))
 
 
 RULES = (

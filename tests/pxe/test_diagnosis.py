@@ -89,6 +89,30 @@ fault(
     attempt(ON, sign("pxe-no-offer", "PXE-E51: No DHCP or proxyDHCP offers were received.")),
     "another VLAN",
 )
+fault(
+    "power.lost",
+    Hop.REPORT,
+    "is off now",
+    attempt(
+        *up_to("boot.initramfs"),
+        ("step.failed", {"message": "boot_ramdisk: the machine lost power while it was booting"}),
+        later=1,
+        over=True,
+    ),
+    "power supply",
+)
+fault(
+    "run.broke-off",
+    Hop.REPORT,
+    "ipmi://192.0.2.1: cannot ask for power: no answer",
+    attempt(
+        *up_to("boot.initramfs"),
+        ("step.failed", {"message": "boot_ramdisk: ipmi://192.0.2.1: cannot ask for power: no answer"}),
+        later=1,
+        over=True,
+    ),
+    "what the error says",
+)
 fault("nic.silent", Hop.DISCOVER, "nothing is heard", attempt(ON), "cable")
 fault(
     "nic.stranger",
@@ -717,7 +741,8 @@ def test_every_rule_has_a_fault_that_shows_it() -> None:
 
 def test_the_documentation_names_no_fault_that_is_unknown() -> None:
     text = (Path(__file__).parents[2] / "docs" / "why.md").read_text()
-    named = re.findall(r"^\| `([\w.-]+)` \|", text, re.MULTILINE)
+    rules = text[text.index("| fault | stops |") :].split("\n\n")[0]
+    named = re.findall(r"^\| `([\w.-]+)` \|", rules, re.MULTILINE)
     assert len(named) == len(set(named))
     assert set(named) <= {rule.id for rule in RULES}, "write it again: docs/why.md says how"
     assert "`dhcp.foreign`" in table()
