@@ -22,6 +22,12 @@ socket: /run/undercloud/seed.sock
 """
 
 
+SUBNETS = (
+    "subnets: [{network: 198.51.100.0/24, router: 198.51.100.1, "
+    "dhcp_range: [198.51.100.100, 198.51.100.200]}]"
+)
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -34,6 +40,26 @@ socket: /run/undercloud/seed.sock
         (
             ("[192.0.2.192", "[192.0.2.0"),
             "1: provisioning: dhcp_range 192.0.2.0-192.0.2.254 contains the seed's own address 192.0.2.1",
+        ),
+        (
+            ("  dhcp_range: [192.0.2.192, 192.0.2.254]\n", ""),
+            "1: provisioning: dhcp_range: the addresses to lease are needed, since `dhcp` is server",
+        ),
+        (
+            ("  interface", "  dhcp: proxy\n  interface"),
+            "1: provisioning: dhcp_range: nothing is leased, since `dhcp` is proxy; leave it out",
+        ),
+        (
+            ("  interface", "  dhcp: relay\n  interface"),
+            "1: provisioning: subnets: the networks behind relays are needed, since `dhcp` is relay",
+        ),
+        (
+            ("  interface", f"  {SUBNETS}\n  interface"),
+            "1: provisioning: subnets are behind relays, but `dhcp` is server; write `dhcp: relay`",
+        ),
+        (
+            ("  interface", f"  {SUBNETS.replace('.1,', '.150,')}\n  interface"),
+            "2: provisioning.subnets.0: dhcp_range contains the router 198.51.100.150",
         ),
         (("/var/lib", "var/lib"), "5: state_dir: var/lib/undercloud is relative; write the whole path"),
         (("seed.sock", "s" * 100), "6: socket: /run/undercloud/" + "s" * 100 + " is longer than the 107"),

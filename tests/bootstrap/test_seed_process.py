@@ -61,6 +61,12 @@ def until(holds: Callable[[], object]) -> None:
         ),
         (["--dhcp-range", "10.0.0.1-10.0.0.9"], "10.0.0.1 is not in 198.51.100.0/24"),
         (["--dhcp-range", "198.51.100.1-198.51.100.9"], "contains the seed's own address 198.51.100.1"),
+        (["--dhcp", "relay"], "the networks behind relays are needed"),
+        (
+            ["--dhcp", "relay", "--subnet", "10.0.0.0/24"],
+            "--subnet 10.0.0.0/24: write NETWORK,ROUTER,",
+        ),
+        (["--dhcp", "proxy", "--dhcp-range", "198.51.100.8-198.51.100.9"], "nothing is leased"),
     ],
 )
 def test_init_that_cannot_work_changes_nothing(bare: Site, words: list[str], told: str) -> None:

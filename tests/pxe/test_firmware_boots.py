@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import signal
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from namespaces import ADDRESS
-from qemu_machine import BASE, KNOWN, MAC, boots_until, seed, why_not
+from qemu_machine import BASE, KNOWN, MAC, Run, boot_sector, boots_until, seed, why_not
 
 from pxe import grub
 from pxe.cpio import newc
@@ -39,9 +42,9 @@ pytestmark = [
 
 @dataclass(frozen=True)
 class Boot:
-    """What a machine said on its serial port, what it asked by HTTP, and dnsmasq's log."""
+    """What a machine did, what it asked by HTTP, and dnsmasq's log."""
 
-    said: str
+    run: Run
     asked: list[str]
     log: list[str]
 
@@ -71,8 +74,8 @@ def _http(folder: Path) -> Boot:
     files = {f"/boot/loader/{SNPONLY.filename}": SNPONLY.path}
     with seed(folder, [DISK], files) as (cable, scripts, end):
         firmware = _firmware(folder, *ONLY_HTTP, secure=False)
-        said = boots_until(cable, folder / "serial", "boots from disk", *firmware)
-    return Boot(said, scripts.asked, end.log.lines)
+        run = boots_until(cable, folder / "serial", "boots from disk", *firmware)
+    return Boot(run, scripts.asked, end.log.lines)
 
 
 def _shim(folder: Path) -> Boot:
@@ -89,8 +92,8 @@ def _shim(folder: Path) -> Boot:
         (root / grub.KERNEL).parent.mkdir()
         (root / grub.KERNEL).symlink_to(KERNEL)
         (root / grub.INITRAMFS).symlink_to(_small_initramfs(folder))
-        said = boots_until(cable, folder / "serial", SIGNED, *_firmware(folder, secure=True), memory=1024)
-    return Boot(said, scripts.asked, end.log.lines)
+        run = boots_until(cable, folder / "serial", SIGNED, *_firmware(folder, secure=True), memory=1024)
+    return Boot(run, scripts.asked, end.log.lines)
 
 
 def _refused_then_iso(folder: Path) -> Boot:
@@ -102,11 +105,40 @@ def _refused_then_iso(folder: Path) -> Boot:
     (folder / "own.iso").write_bytes(b"".join(own_part.content(iso, own, 0, iso.size)))
     host = replace(KNOWN, iso_url=f"{BASE}/boot/6a1f/ramdisk.iso")
     with seed(folder, [], {"/boot/6a1f/ramdisk.iso": folder / "own.iso"}, host) as (cable, scripts, end):
-        said = boots_until(cable, folder / "serial", SIGNED, *_firmware(folder, secure=True), memory=1024)
-    return Boot(said, scripts.asked, end.log.lines)
+        run = boots_until(cable, folder / "serial", SIGNED, *_firmware(folder, secure=True), memory=1024)
+    return Boot(run, scripts.asked, end.log.lines)
 
 
-WAYS = {"http": _http, "shim": _shim, "refused": _refused_then_iso}
+def _bios(folder: Path) -> Boot:
+    """QEMU's NIC has iPXE for its PXE ROM: for once it is taken for one that is none."""
+    mark = "dhcp-match=set:ipxe,175\n"
+    disk = folder / "disk.img"
+    disk.write_bytes(boot_sector(b"DISK BOOTED\r\n") + bytes(1 << 20))
+    machine = ["-device", f"virtio-net-pci,netdev=net,mac={MAC}", "-boot", "n"]
+    machine += ["-drive", f"file={disk},format=raw,if=virtio"]
+    with seed(folder, [DISK], first=lambda text: text.replace(mark, "")) as (cable, scripts, end):
+        ours = end.configuration.read_text() + mark
+
+        def once_sent() -> None:
+            """From then on iPXE is known by its option, as always."""
+            while not end.log.having("undionly.kpxe to ") and machine_runs.is_set():
+                time.sleep(0.1)
+            end.configuration.write_text(ours)
+            os.kill(end.pid(), signal.SIGKILL)  # it is started again at once, with that configuration
+
+        machine_runs = threading.Event()
+        machine_runs.set()
+        waiting = threading.Thread(target=once_sent)
+        waiting.start()
+        try:
+            run = boots_until(cable, folder / "serial", "DISK BOOTED", *machine)
+        finally:
+            machine_runs.clear()
+            waiting.join()
+    return Boot(run, scripts.asked, end.log.lines)
+
+
+WAYS = {"http": _http, "shim": _shim, "refused": _refused_then_iso, "bios": _bios}
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +155,13 @@ def test_http_boot_fetches_ipxe_which_asks_for_its_script(boots: dict[str, Futur
     assert not [line for line in boot.log if "dnsmasq-tftp" in line and "sent" in line]
 
 
+def test_bios_fetches_undionly_which_asks_for_its_script(boots: dict[str, Future[Boot]]) -> None:
+    boot = boots["bios"].result()
+    assert [line for line in boot.log if "sent " in line and "/undionly.kpxe to " in line]
+    assert boot.asked[0] == "/boot.ipxe"
+    assert boot.asked[1].endswith("&platform=pcbios")
+
+
 def test_with_secure_boot_shim_and_grub_start_a_signed_kernel(boots: dict[str, Future[Boot]]) -> None:
     boot = boots["shim"].result()
     sent = [
@@ -130,14 +169,14 @@ def test_with_secure_boot_shim_and_grub_start_a_signed_kernel(boots: dict[str, F
     ]
     wanted = ["shimx64.efi", "grubx64.efi", "grub/grub.cfg", f"grub/machine/{MAC}", "ramdisk/kernel"]
     assert [name for name in dict.fromkeys(sent) if name in wanted] == wanted
-    assert "node-1 boots from ramdisk" in boot.said
+    assert "node-1 boots from ramdisk" in boot.run.said
     assert boot.asked == []
 
 
 def test_secure_boot_refuses_ipxe_and_takes_an_iso_by_http(boots: dict[str, Future[Boot]]) -> None:
     boot = boots["refused"].result()
     assert any("sent " in line and f"snponly.efi to {ADDRESS[:8]}" in line for line in boot.log)
-    before, _, after = boot.said.partition("Access Denied")
+    before, _, after = boot.run.said.partition("Access Denied")
     assert "failed to load Boot" in before
     assert "node-1 boots from its ISO" in after
     assert boot.asked == ["/boot/6a1f/ramdisk.iso"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from qemu_machine import BASE, MAC, boots_until, seed, why_not
+from qemu_machine import BASE, MAC, boot_sector, boots_until, seed, why_not
 
 from pxe.ipxe import BootDisk, BootRamdisk, machine_script
 
@@ -36,20 +35,20 @@ class Boot:
 def _bios(folder: Path) -> Boot:
     """No answer at first, then a ramdisk that cannot be loaded, then: from disk."""
     disk = folder / "disk.img"
-    disk.write_bytes(_boot_sector(b"DISK BOOTED\r\n") + bytes(1 << 20))
+    disk.write_bytes(boot_sector(b"DISK BOOTED\r\n") + bytes(1 << 20))
     drive = ["-drive", f"file={disk},format=raw,if=virtio", "-boot", "n"]
     nic = ["-device", f"virtio-net-pci,netdev=net,mac={MAC}"]
     with seed(folder, [None, RAMDISK, DISK]) as (cable, scripts, _):
-        said = boots_until(cable, folder / "serial", "DISK BOOTED", *drive, *nic)
-    return Boot(said, [unquote(path) for path in scripts.asked])
+        run = boots_until(cable, folder / "serial", "DISK BOOTED", *drive, *nic)
+    return Boot(run.said, [unquote(path) for path in scripts.asked])
 
 
 def _uefi(folder: Path) -> Boot:
     """No iPXE in the NIC: the firmware fetches snponly.efi by TFTP."""
     nic = ["-device", f"virtio-net-pci,netdev=net,mac={MAC},bootindex=1,romfile="]
     with seed(folder, [DISK]) as (cable, scripts, _):
-        said = boots_until(cable, folder / "serial", "PXE over IPv6", "-bios", str(OVMF), *nic)
-    return Boot(said, [unquote(path) for path in scripts.asked])
+        run = boots_until(cable, folder / "serial", "PXE over IPv6", "-bios", str(OVMF), *nic)
+    return Boot(run.said, [unquote(path) for path in scripts.asked])
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +85,3 @@ def test_uefi_leaves_ipxe_with_an_error_so_that_firmware_tries_the_next_entry(
     assert re.search(r'BdsDxe: failed to start Boot\d+ "UEFI PXEv4', boot.said)
     assert boot.asked[0] == "/boot.ipxe"
     assert boot.asked[-1].endswith("&platform=efi")
-
-
-def _boot_sector(words: bytes) -> bytes:
-    """A boot sector that writes `words` to the first serial port and halts."""
-    setup = b"\xfa\x31\xc0\x8e\xd8\xfc\xbe" + struct.pack("<H", 0x7C40)  # cli; ds = 0; cld; si = words
-    loop = b"\xac\x84\xc0\x74\x06\xba\xf8\x03\xee\xeb\xf5"  # lodsb; until 0; out 0x3f8
-    halt = b"\xf4\xeb\xfd"
-    code = (setup + loop + halt).ljust(0x40, b"\0") + words + b"\0"
-    entry = bytes([0x80, 0, 2, 0, 0x83, 0, 3, 0]) + struct.pack("<II", 1, 100)
-    return code.ljust(446, b"\0") + entry.ljust(64, b"\0") + b"\x55\xaa"
