@@ -55,7 +55,7 @@ class Boots:
         """The newest attempts of a node, the newest first; of one that never booted, an empty one."""
         boots = _newest(tx, node, most) or [Boot()]
         told = [self._told(tx, node, boot, usual) for boot in boots]
-        told[-1] = replace(told[-1], attempt=self._now(tx, node, told[-1].attempt))
+        told[-1] = replace(told[-1], attempt=self._now(tx, node, told[-1]))
         for number, later in enumerate(told[1:], 1):
             told[number] = replace(later, attempt=_installed_by(later.attempt, told[number - 1].attempt))
         return told[::-1][:most]
@@ -107,11 +107,12 @@ class Boots:
         began = boot.events[0].at if boot.events else None
         return Told(attempt, began, boot.ended.at if boot.ended else None, run)
 
-    def _now(self, tx: Transaction, node: Node, attempt: Attempt) -> Attempt:
+    def _now(self, tx: Transaction, node: Node, told: Told) -> Attempt:
         """With what is known of the machine at this moment; it may be off because a run left it so."""
+        attempt, waits = told.attempt, told.run is not None and told.run.finished_at is None
         powered = None if node.power is None else node.power == PowerState.ON
         left_off = powered is False and node.expected_power == PowerState.OFF
-        if attempt.missing and left_off and not attempt.over:
+        if attempt.missing and left_off and not attempt.over and not waits:
             attempt = replace(attempt, until=None)
         return replace(attempt, powered=powered, strangers=_strangers(tx, attempt))
 
