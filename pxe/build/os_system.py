@@ -36,6 +36,7 @@ configfile $prefix/grub.cfg
 
 # Config drive only: no metadata service is asked, and everything is known before the network is up, so that
 # all of the first stage (user, keys, host name, network) runs there, and ssh need not wait for the network.
+# Two stages, not four: each starts Python anew. What the third one would do is in the first, or in the last.
 # Fewer modules and no RSA key: each costs seconds on a slow machine.
 _CLOUD_INIT = """\
 datasource_list: [ConfigDrive, None]
@@ -46,17 +47,29 @@ disable_root: true
 ssh_genkeytypes: [ed25519, ecdsa]
 ssh: {emit_keys_to_console: false}
 cloud_init_modules:
-  [bootcmd, write_files, growpart, resizefs, disk_setup, mounts, set_hostname, update_etc_hosts, ca_certs,
-   users_groups, ssh]
-cloud_config_modules: [set_passwords, apt_configure, ntp, timezone, runcmd]
+  [bootcmd, write_files, disk_setup, mounts, set_hostname, update_etc_hosts, ca_certs, users_groups, ssh,
+   set_passwords, runcmd]
+cloud_config_modules: []
 cloud_final_modules:
-  [package_update_upgrade_install, write_files_deferred, scripts_per_once, scripts_per_boot,
-   scripts_per_instance, scripts_user, phone_home, final_message, power_state_change]
+  [apt_configure, ntp, timezone, package_update_upgrade_install, write_files_deferred, scripts_per_once,
+   scripts_per_boot, scripts_per_instance, scripts_user, phone_home, final_message, power_state_change]
 """
 
 _FSTAB = """\
-UUID={root_uuid} / ext4 errors=remount-ro 0 1
+UUID={root_uuid} / ext4 errors=remount-ro,x-systemd.growfs 0 1
 UUID={esp_id} /boot/efi vfat umask=0077,nofail,x-systemd.automount,x-systemd.idle-timeout=60 0 2
+"""
+
+# The root partition and its file system grow to what the disk has, at every boot, by programs that take no
+# time: cloud-init's growpart and resizefs are scripts around sgdisk and resize2fs.
+_REPART = "[Partition]\nType=linux-generic\n"
+
+# What cloud-init asks of netplan before systemd-networkd starts, without Python, and without having systemd
+# read its units again, as Open vSwitch and Wi-Fi need it. In /usr/local, so that an upgrade leaves it alone.
+_NETPLAN = """\
+#!/bin/sh
+[ "$*" = generate ] && exec /usr/libexec/netplan/generate
+exec /usr/sbin/netplan "$@"
 """
 
 # netavark is what is installed; left to guess, podman may choose CNI, whose plugins are not.
@@ -72,7 +85,7 @@ _WAIT_ONLINE = (
 MASKED = (
     *("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer"),
     *("e2scrub_reap.service", "systemd-pstore.service"),
-    *("cloud-init.service", "cloud-init-hotplugd.socket", "getty@tty1.service"),
+    *("cloud-init.service", "cloud-config.service", "cloud-init-hotplugd.socket", "getty@tty1.service"),
 )
 DISABLED = (
     *("containerd.service", "podman.service", "podman.socket", "podman-restart.service"),
@@ -100,11 +113,15 @@ def esp_grub_config(root_uuid: str) -> str:
     return _ESP_GRUB_CONFIG.format(root_uuid=root_uuid)
 
 
+PROGRAMS = {"usr/local/sbin/netplan": _NETPLAN}
+
+
 def files(root_uuid: str, esp_id: str) -> dict[str, str]:
     """Path → text of what is written into the tree; `esp_id` is the FAT volume id, XXXX-XXXX."""
     return {
         "boot/grub/grub.cfg": grub_config(root_uuid),
         "etc/default/grub": _DEFAULT_GRUB,
+        "etc/repart.d/50-root.conf": _REPART,
         "etc/fstab": _FSTAB.format(root_uuid=root_uuid, esp_id=esp_id),
         "etc/cloud/cloud.cfg.d/90-undercloud.cfg": _CLOUD_INIT,
         "etc/ssh/sshd_config.d/undercloud.conf": _SSHD,

@@ -12,7 +12,7 @@ from pxe.build import debian, disk, os_system
 from pxe.build.debian import Archive, Rootfs, make_rootfs, read_archive
 from pxe.build.disk import MIB
 from pxe.build.manifest import Kind
-from pxe.build.ramdisk import Kernel
+from pxe.build.ramdisk_packages import Kernel
 from pxe.build.recipe import Product, Workshop, fingerprint
 from pxe.build.tree import remove, write
 from pxe.process import require, run
@@ -21,7 +21,8 @@ _TOOLS = ("mmdebstrap", "sgdisk", "mformat", "mke2fs", "qemu-img")
 _PACKAGES = (
     *("systemd-sysv", "systemd-resolved", "udev", "dbus", "kmod", "initramfs-tools", "zstd", "iproute2"),
     *("iputils-ping", "iptables", "ca-certificates", "procps", "less", "apt-utils", "sudo"),
-    *("cloud-init", "cloud-guest-utils", "gdisk", "openssh-server", "python3"),
+    # netplan: cloud-init's renderer for systemd-networkd alone knows neither bonds nor VLANs
+    *("cloud-init", "netplan.io", "cloud-guest-utils", "gdisk", "openssh-server", "python3"),
     *("podman", "crun", "netavark", "aardvark-dns", "containerd", "runc"),
     *("grub2-common", "grub-pc-bin", "grub-efi-amd64-bin"),
     *("grub-efi-amd64-signed", "shim-signed", "efibootmgr"),
@@ -99,6 +100,8 @@ def configure(tree: Path, ids: Identity) -> None:
     """Write configuration, decide what starts, and remove what must be unique per host."""
     for path, text in os_system.files(ids.root_uuid, ids.esp_id).items():
         write(tree, path, text)
+    for path, text in os_system.PROGRAMS.items():
+        write(tree, path, text, mode=0o755)
     systemd = tree / "etc/systemd/system"
     _disable(systemd, {*os_system.DISABLED, *os_system.MASKED})
     for unit in os_system.MASKED:
