@@ -99,4 +99,5 @@ def _begins(milestone: Milestone, seen: list[Milestone]) -> bool:
 def _boots(milestone: Milestone) -> bool:
     if milestone.kind.startswith("boot.dhcp"):
         return milestone.kind == "boot.dhcp6" or is_firmware(milestone)
-    return milestone.kind in KINDS
+    # Any host may fail to connect; what asks for a kernel or a script boots.
+    return milestone.kind in KINDS and (milestone.kind != "boot.http-failed" or "file" in milestone.data)

@@ -174,11 +174,11 @@ def test_a_script_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_told_is_an_error(capture: Path, tmp_path: Path) -> None:
-    laptop = write(tmp_path / "laptop.pcap", LAPTOP)
+    laptop = write(tmp_path / "laptop.pcap", [*LAPTOP, *[http("", flags=2)] * 4])  # it cannot connect
     for words, expected in [
         (["--pcap", str(capture), "--mac", "52:54:00:00:00:09"], f"heard: {MACHINE}, {SECOND}, {THIRD}"),
         (["--pcap", str(capture), "--mac", "none"], "'none' is no MAC"),
-        (["--pcap", str(laptop)], "none of its 1 frames is of a machine that boots"),
+        (["--pcap", str(laptop)], "none of its 5 frames is of a machine that boots"),
         (["--pcap", __file__], "neither pcap nor pcapng"),
         (["--pcap", str(tmp_path / "gone.pcap")], "gone.pcap: No such file"),
         (["--mac", MACHINE], "name a node, or a capture file"),
