@@ -22,9 +22,12 @@ _FIRMWARE_FILES = ("boot/bootx64.efi", "debian/shimx64.efi", "ubuntu/shimx64.efi
 
 
 def keys(macs: tuple[str, ...], system_uuid: str | None, serial: str | None) -> list[str]:
-    """The file names under which a machine finds its script; a serial that is no file name is left out."""
+    """The file names under which a machine finds its script: by serial number where its UUID is not known.
+
+    A serial number that is no file name is left out.
+    """
     fit = serial if serial and re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", serial) else None
-    return [*macs, *(key for key in (system_uuid, fit) if key)]
+    return [*macs, *(key for key in (system_uuid or fit,) if key)]
 
 
 def kind_of(path: str) -> str:

@@ -15,16 +15,20 @@ def owner(
 ) -> Node | None:
     """The node with one of these MACs, else of this system UUID, else of this serial number.
 
-    What several nodes share tells nothing. Raises Conflict where the MACs belong to several nodes.
+    What several nodes share tells nothing; nor does the serial number of a node with another UUID: blades tell
+    that of their chassis. Raises Conflict where the MACs belong to several nodes.
     """
     found = tx.nodes.by_macs(macs) if macs else None
     if found is not None:
         return found
-    by_uuid = tx.nodes.by_hardware(system_uuids=both_orders(system_uuid))
+    uuids = both_orders(system_uuid)
+    by_uuid = tx.nodes.by_hardware(system_uuids=uuids)
     if len(by_uuid) == 1:
         return by_uuid[0]
     by_serial = tx.nodes.by_hardware(serial=told(serial))
-    return by_serial[0] if len(by_serial) == 1 else None
+    if len(by_serial) != 1 or (uuids and by_serial[0].system_uuid not in (None, *uuids)):
+        return None
+    return by_serial[0]
 
 
 def both_orders(system_uuid: str | None) -> tuple[str, ...]:

@@ -68,6 +68,14 @@ def test_what_several_nodes_share_tells_nothing(make_world: Callable[..., World]
     assert world.faces["node-1"].get("/boot/script", params=asked).status_code == 404
 
 
+def test_another_blade_with_the_serial_number_of_the_chassis_is_not_the_node(
+    world: World, face: Face
+) -> None:
+    asked = {"mac": STRANGER, "uuid": UUID.replace("1", "5"), "serial": "SERIAL-1"}
+    assert face.get("/boot/script", params=asked).status_code == 404
+    assert world.node().macs == ("52:54:00:00:00:01",)
+
+
 def test_the_uuid_that_ipxe_tells_is_kept(world: World, face: Face) -> None:
     update(world, system_uuid=None)
     face.get("/boot/script", params={"mac": "52:54:00:00:00:01", "uuid": UUID.upper()})
@@ -203,7 +211,7 @@ def test_a_machine_with_secure_boot_gets_signed_loaders_and_grubs_files(world: W
         f"tag:mac525400000001,tag:arch16,option:bootfile-name,{url}\n"
     )
     machines = root / "grub" / "machine"
-    assert {path.name for path in machines.iterdir()} == {"52:54:00:00:00:01", UUID, "SERIAL-1"}
+    assert {path.name for path in machines.iterdir()} == {"52:54:00:00:00:01", UUID}
     assert "ipa-api-url=" in (machines / UUID).read_text()
     assert (root / "ramdisk" / "initramfs").read_bytes() == b"initramfs"
 
