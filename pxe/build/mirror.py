@@ -19,7 +19,9 @@ def read_mirrors(mirrors: Sequence[str], os_release: Path = Path("/etc/os-releas
     Nothing else is asked: no proxy, and no other option of this machine's apt.
     """
     sources = [_line(text) if text.startswith("deb") else _url(text, os_release) for text in mirrors]
-    return Archive(sources[0].suite, tuple(sources))
+    first = sources[0].suite  # a path, with a slash at its end, where the archive is flat
+    release = codename(os_release.read_text()) if first.endswith("/") else first
+    return Archive(release, tuple(sources))
 
 
 def _url(mirror: str, os_release: Path) -> Source:

@@ -127,6 +127,10 @@ def test_a_mirror_is_a_url_or_a_line_of_sources_list(tmp_path: Path) -> None:
     assert lines[2] == "deb [signed-by=/k.gpg] https://mirror.example.test/own ./"
 
 
+def test_a_flat_archive_is_of_this_machines_release(tmp_path: Path) -> None:
+    assert read_mirrors(["deb http://mirror.example.test/own ./"], release(tmp_path)).codename == "bookworm"
+
+
 @pytest.mark.parametrize(
     ("mirror", "said"),
     [
