@@ -15,8 +15,8 @@ def owner(
 ) -> Node | None:
     """The node with one of these MACs, else of this system UUID, else of this serial number.
 
-    What several nodes share tells nothing; nor does the serial number of a node with another UUID: blades tell
-    that of their chassis. Raises Conflict where the MACs belong to several nodes.
+    What several nodes share tells nothing; nor does the serial number of a node with another UUID: blades
+    tell that of their chassis. Raises Conflict where the MACs belong to several nodes.
     """
     found = tx.nodes.by_macs(macs) if macs else None
     if found is not None:
