@@ -45,8 +45,9 @@ _UNUSED = (
     *("usr/lib/*/gconv", "usr/bin/qemu-nbd", "usr/bin/qemu-io", "usr/bin/localedef", "usr/share/zsh"),
     *("usr/lib/python3*/pydoc_data", "usr/lib/python3*/lib2to3", "usr/lib/python3*/ensurepip"),
 )
-# What is another in every build: made by installing, read by nobody.
+# What is another in every build, made by installing: read by nobody, or (nvme) to be another on each machine.
 _TRACES = (
+    *("etc/nvme/hostid", "etc/nvme/hostnqn"),
     *("etc/machine-id", "etc/*-", "etc/.pwd.lock", "etc/ld.so.cache~", "vmlinuz*", "initrd.img*"),
     *("tmp/*", "run/*", "etc/rc?.d", "etc/init.d", "etc/cron.*", "etc/logrotate.d"),
 )

@@ -70,6 +70,8 @@ def record_patterns(root: Path) -> None:
     command_line = root / "proc/cmdline"  # the agent reads it while it is loaded
     command_line.touch()
     try:
-        run(["chroot", root, "/usr/lib/undercloud/agent", "--record"])
+        # Not as its first line says (-I): tokenize makes its expressions of a set, in an order of hashes.
+        start = ("/usr/bin/python3", "-B", "-s", "-S", "/usr/lib/undercloud/agent", "--record")
+        run(["chroot", root, *start], env={"PYTHONHASHSEED": "0"})
     finally:
         command_line.unlink()
