@@ -159,4 +159,6 @@ def _whole(boot: dict[str, Any]) -> str:
 
 def _came_to(boot: dict[str, Any]) -> str:
     found = boot["diagnosis"]
-    return f"{found['hop']} missing: {found['id']}" if found["verdict"] == "stuck" else found["verdict"]
+    if found["verdict"] == "stuck":
+        return f"{found['hop']} missing: {found['id']}"
+    return f"{found['hop']} {'reached' if found['verdict'] == 'up' else 'waited for'}"
