@@ -14,6 +14,7 @@ from pxe.ipxe import BootDisk, BootRamdisk, BootSpec, Halt
 CONFIGURATION = "grub/grub.cfg"  # where grubnetx64.efi looks, below TFTP's root
 MACHINES = "grub/machine"  # a file for each machine, by what it can tell of itself
 KERNEL, INITRAMFS = "ramdisk/kernel", "ramdisk/initramfs"
+OWN = "ramdisk/own"  # a small initramfs for each machine whose network is told
 UNKNOWN = "unknown"
 _HOPS = ((f"/{KERNEL}", "boot.kernel"), (f"/{INITRAMFS}", "boot.initramfs"))
 # shim 16 and GRUB 2.06 ask for these and go on without: lists of what is revoked, modules, other names.
@@ -75,14 +76,20 @@ def machine_script(spec: BootSpec, title: str) -> str:
             return f"echo {quoted(title)}\necho {quoted(spec.reason)}\nwhile true; do sleep 3600; done\n"
 
 
+def own_file(spec: BootRamdisk) -> str:
+    """Where a machine's own initramfs lies, by what stands before the last part of its URL."""
+    return f"{OWN}/{(spec.own_url or '').split('/')[-2]}"
+
+
 def _ramdisk(spec: BootRamdisk, title: str) -> str:
     # The NIC is the one that this GRUB came by, whichever of the node's it is.
-    own = [quoted(argument) for argument in spec.arguments if not argument.startswith("BOOTIF=")]
-    arguments = " ".join((*own, "BOOTIF=$net_default_mac"))
+    words = [quoted(argument) for argument in spec.arguments if not argument.startswith("BOOTIF=")]
+    arguments = " ".join((*words, "BOOTIF=$net_default_mac"))
+    own = f'"(tftp,$net_default_server)/{own_file(spec)}" ' if spec.own_url else ""
     return (
         f"echo {quoted(title)}\n"
         f'linux "(tftp,$net_default_server)/{KERNEL}" {arguments}\n'
-        f'initrd "(tftp,$net_default_server)/{INITRAMFS}"\n'
+        f'initrd {own}"(tftp,$net_default_server)/{INITRAMFS}"\n'
         "boot\n"
     )
 

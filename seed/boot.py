@@ -84,7 +84,8 @@ class Boot:
 
     def script_of(self, node: Bootable) -> tuple[BootSpec, str]:
         """What the node is to boot, and what its console is told of it."""
-        spec = self.spec_for(node, node.boot_mac)
+        with self._store.read() as tx:
+            spec = self._spec(tx, tx.nodes.get(node.uuid), node.boot_mac)
         return spec, _title(node, spec)
 
     def script_of_unknown(self) -> tuple[BootSpec, str] | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pxe import grub
 from pxe.images import ImageError
+from pxe.ipxe import BootRamdisk
 from seed.boot import Boot
 from seed.images import Images
 from seed.model import Bootable
@@ -39,7 +40,10 @@ class GrubFiles:
             self._link_ramdisk()
 
     def _of(self, node: Bootable) -> dict[str, str]:
-        script = grub.machine_script(*self._boot.script_of(node))
+        spec, title = self._boot.script_of(node)
+        if isinstance(spec, BootRamdisk) and spec.own_url:
+            _put(self._root / grub.own_file(spec), self._boot.own_initramfs(node.uuid))
+        script = grub.machine_script(spec, title)
         return dict.fromkeys(grub.keys(node.macs, node.system_uuid, node.facts["serial"]), script)
 
     def _link_ramdisk(self) -> None:
@@ -57,11 +61,12 @@ class GrubFiles:
                 staged.replace(link)
 
 
-def _put(path: Path, text: str) -> None:
-    if path.exists() and path.read_text() == text:
+def _put(path: Path, content: str | bytes) -> None:
+    data = content.encode() if isinstance(content, str) else content
+    if path.exists() and path.read_bytes() == data:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     staged = path.with_name(f"{path.name}.new")
-    staged.write_text(text)
+    staged.write_bytes(data)
     staged.chmod(0o644)
     staged.replace(path)

@@ -215,6 +215,12 @@ def test_a_machine_with_secure_boot_gets_signed_loaders_and_grubs_files(world: W
     assert "ipa-api-url=" in (machines / UUID).read_text()
     assert (root / "ramdisk" / "initramfs").read_bytes() == b"initramfs"
 
+    update(world, ramdisk_network={"links": [], "networks": []})
+    reservations.refresh()
+    own = f"ramdisk/own/{world.node().uuid}"
+    assert f'initrd "(tftp,$net_default_server)/{own}" ' in (machines / UUID).read_text()
+    assert b"network_data.json" in (root / own).read_bytes()
+
     update(world, next_boot=NextBoot.DISK)
     reservations.refresh()
     assert "chainloader" in (machines / "52:54:00:00:00:01").read_text()
