@@ -1,4 +1,4 @@
-"""What machines write to their serial consoles while runs are under way: kept, and telling lines journaled."""
+"""What machines write to their serial consoles while runs are under way: kept; telling lines are journaled."""
 
 from __future__ import annotations
 
