@@ -1,4 +1,4 @@
-"""What machines write to their serial consoles while runs are under way: kept; telling lines are journaled."""
+"""What machines write to their serial consoles while runs are under way: kept, telling lines journaled."""
 
 from __future__ import annotations
 
