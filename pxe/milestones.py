@@ -59,8 +59,8 @@ KINDS: dict[str, Hop | None] = {
     "boot.dhcpack": Hop.LEASE,
     "boot.dhcpnak": None,
     "boot.dhcpdecline": None,
-    # Another server answered; data: server, server_mac, file, answer: offer, ack, nak, or request: the machine
-    # takes its offer.
+    # Another server answered; data: server, server_mac, file, answer (offer, ack, nak; request: the machine
+    # takes its offer).
     "boot.foreign-dhcp": None,
     "boot.stranger": None,  # a MAC of no node asks; an event of no node; data: as boot.dhcpdiscover
     "boot.dhcp6": None,  # firmware asks for a boot file by IPv6; data: architecture, vlan

@@ -91,7 +91,7 @@ def until(run: Run | None, way: Way, reached: Hop | None) -> Hop | None:
 
 
 def milestone(event: Event) -> Milestone:
-    """An event as what it tells of a boot; of a step that failed, without what was concluded from that then."""
+    """An event as what it tells of a boot; of a failed step, without what was concluded then."""
     data = event.data
     message = f"{data['step']}: {data['reason']}" if "reason" in data and "step" in data else event.message
     return Milestone(event.kind, message, data.get("mac"), data.get("address"), event.at, data)
