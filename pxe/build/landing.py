@@ -105,6 +105,7 @@ def _manifest(recipe: Recipe, wanted: str, product: Product, folder: Path) -> Ma
         parts=dict(product.parts),
         files=files,
         disk_format=product.disk_format,
+        compression=product.compression,
         virtual_size=product.virtual_size,
         size=sum(entry.size for entry in files.values()),
         built=datetime.now(UTC).isoformat(timespec="seconds"),

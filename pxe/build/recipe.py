@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal, Protocol
 
-from pxe.build.manifest import DiskFormat, Kind
+from pxe.build.manifest import Compression, DiskFormat, Kind
 from pxe.build.progress import Progress
 
 
@@ -33,6 +33,7 @@ class Product:
     packages: Sequence[str] = ()
     python_packages: Sequence[str] = ()
     disk_format: DiskFormat | Literal["oci-archive"] | None = None
+    compression: Compression | None = None
     virtual_size: int | None = None
 
 

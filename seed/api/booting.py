@@ -36,7 +36,6 @@ def _scripts(app: FastAPI, boot: Boot, base_url: str) -> None:
         except ImageError as error:
             raise HTTPException(503, str(error)) from error
 
-
     @app.get("/boot/{node}/own")
     def own(node: str) -> Response:
         return Response(found(lambda: boot.own_initramfs(node)), media_type="application/octet-stream")

@@ -90,15 +90,14 @@ def drive(path: Path, home: Home, declared: dict[str, Any]) -> Path:
 
 @contextmanager
 def machine(folder: Path, disk: Path, iso: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    overlay = folder / "overlay.qcow2"
-    kind = "raw" if disk.suffix == ".raw" else "qcow2"
-    create = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", kind, "-b", str(disk), str(overlay), "4G"]
-    subprocess.run(create, check=True)
+    disk_file = folder / "disk.raw"
+    subprocess.run(["zstd", "-q", "-d", "--sparse", disk, "-o", disk_file], check=True)
+    os.truncate(disk_file, 4 * 2**30)
     argv = [
         *("qemu-system-x86_64", "-m", "1024", "-smp", "1", "-display", "none", "-no-reboot"),
         *(
             "-drive",
-            f"file={overlay},if=virtio,cache=unsafe",
+            f"file={disk_file},if=virtio,cache=unsafe",
             "-drive",
             f"file={iso},if=virtio,format=raw,readonly=on",
         ),

@@ -25,7 +25,12 @@ def line_of(text: str, part: str) -> int:
             "machines[1].colour",
             "unknown key",
         ),
-        ("firmware: uefi", "firmware: openfirmware", "machines[2].firmware", "'bios', 'uefi', 'uefi-http' or 'secure-boot'"),
+        (
+            "firmware: uefi",
+            "firmware: openfirmware",
+            "machines[2].firmware",
+            "'bios', 'uefi', 'uefi-http' or 'secure-boot'",
+        ),
         (
             "size: 8GiB, serial: lab00002-a",
             "size: 8G, serial: lab00002-a",
