@@ -12,8 +12,10 @@ from pxe.milestones import KINDS, Hop, Milestone
 
 ORDER = {hop: place for place, hop in enumerate(Hop)}
 
-NETWORK = (Hop.DISCOVER, Hop.OFFER, Hop.LEASE, Hop.LOADER, Hop.SCRIPT, Hop.KERNEL, Hop.RAMDISK)
-AGENT = (Hop.REPORT, Hop.LOOKUP, Hop.HEARTBEAT, Hop.IMAGE)
+# Whose work the hops are: the firmware's, the boot loader's, the agent's.
+FIRMWARE = (Hop.DISCOVER, Hop.OFFER, Hop.LEASE, Hop.LOADER)
+LOADING = (Hop.SCRIPT, Hop.KERNEL, Hop.RAMDISK)
+CALLS = (Hop.REPORT, Hop.LOOKUP, Hop.HEARTBEAT)
 
 
 class Way(StrEnum):
@@ -122,5 +124,5 @@ def _way(attempt: Attempt) -> tuple[Hop, ...]:
     if attempt.way is Way.DISK:  # what firmware asks of the network on its way to the disk proves nothing
         return (Hop.POWER, Hop.REBOOT, Hop.HOME)
     if attempt.boot_interface == "virtual-media":
-        return (Hop.POWER, Hop.LOADER, *AGENT)
-    return (Hop.POWER, *NETWORK, *AGENT)
+        return (Hop.POWER, Hop.LOADER, *CALLS, Hop.IMAGE)
+    return (Hop.POWER, *FIRMWARE, *LOADING, *CALLS, Hop.IMAGE)

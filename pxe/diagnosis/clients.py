@@ -5,7 +5,10 @@ from __future__ import annotations
 from pxe.diagnosis.attempt import Attempt
 from pxe.milestones import Milestone
 
-FIRMWARE = ("PXEClient", "HTTPClient")  # option 60: RFC 4578 section 2, UEFI specification section 24.7
+DHCP = ("boot.dhcpdiscover", "boot.dhcpoffer", "boot.dhcprequest", "boot.dhcpack")
+FETCHED = ("boot.tftp", "boot.http-loader")
+
+_ROMS = ("PXEClient", "HTTPClient")  # option 60: RFC 4578 section 2, UEFI specification section 24.7
 
 
 def is_ipxe(milestone: Milestone) -> bool:
@@ -16,7 +19,7 @@ def is_ipxe(milestone: Milestone) -> bool:
 def is_firmware(milestone: Milestone) -> bool:
     """Whether a ROM asked, iPXE included, rather than an operating system."""
     asked_as = str(milestone.data.get("vendor_class") or "")
-    return asked_as.startswith(FIRMWARE) or milestone.data.get("architecture") is not None
+    return asked_as.startswith(_ROMS) or milestone.data.get("architecture") is not None
 
 
 def is_system(milestone: Milestone) -> bool:
@@ -35,3 +38,12 @@ def mode(attempt: Attempt) -> str | None:
     """The boot mode that firmware asked in."""
     code = architecture(attempt)
     return None if code is None else "bios" if code == 0 else "uefi"
+
+
+def after_loader_asked(attempt: Attempt) -> tuple[Milestone, ...]:
+    """What was seen since the loader that was fetched asked for an address of its own; it may never have."""
+    later = attempt.after(*FETCHED)
+    asked = [place for place, m in enumerate(later) if m.kind == "boot.dhcpdiscover" and is_ipxe(m)]
+    if not asked and attempt.of(*FETCHED):  # dnsmasq's log tells no user class
+        asked = [place for place, m in enumerate(later) if m.kind in DHCP]
+    return later[asked[0] :] if asked else ()

@@ -1,25 +1,19 @@
-"""From power-on to an address: nothing is heard, a stranger is, nobody answers, or somebody else does."""
+"""From the question for an address to the address: nobody answers, or somebody else does."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from pxe.diagnosis.advice import LATE_PORT, VLAN
 from pxe.diagnosis.attempt import Attempt
-from pxe.diagnosis.clients import architecture, is_system
+from pxe.diagnosis.clients import architecture
 from pxe.diagnosis.diagnosis import Cause
-from pxe.diagnosis.rule import Match, Rule, always, found, signs
+from pxe.diagnosis.rule import Match, Rule, always, found, kinds
 from pxe.firmware import ARCHITECTURES, UEFILoader, has_loader
 from pxe.milestones import Hop, Milestone
 
 _ANSWER = (Hop.OFFER, Hop.LEASE)
 _ASKED = ("boot.dhcpdiscover", "boot.dhcprequest")
-
-
-def _system_asks(attempt: Attempt) -> Match | None:
-    before = attempt.milestones if not attempt.of("boot.initramfs") else ()
-    asked = [m for m in before if m.kind in _ASKED and is_system(m)]
-    home = attempt.of("instance.home")
-    return found([*asked, *home])
 
 
 def _tagged(attempt: Attempt) -> Match | None:
@@ -47,10 +41,6 @@ def _asked_again(attempt: Attempt) -> tuple[Milestone, ...]:
     later = attempt.since_reached
     asked = [place for place, m in enumerate(later) if m.kind == "boot.dhcpdiscover"]
     return later[asked[0] :] if asked else ()
-
-
-def _ipv6_alone(attempt: Attempt) -> Match | None:
-    return found(attempt.of("boot.dhcp6"))
 
 
 def _because(*words: str) -> Callable[[Attempt], Match | None]:
@@ -89,83 +79,7 @@ def _offers(attempt: Attempt) -> Match | None:
     return found(offers, times=len(offers), asked=len(attempt.of("boot.dhcpdiscover")))
 
 
-def _kind(kind: str) -> Callable[[Attempt], Match | None]:
-    return lambda attempt: found(attempt.of(kind))
-
-
-_WRONG_NIC = Cause(
-    "firmware boots from another NIC than the one that is cabled to the provisioning network",
-    "in the firmware's setup enable PXE on the NIC with one of the node's MACs alone, and put it first",
-)
-_VLAN = Cause(
-    "the switch port is in another VLAN, or takes tagged frames only",
-    "on the switch: `show mac address-table` for the node's MAC; make the provisioning VLAN the port's "
-    "access (native) VLAN",
-)
-_STP = Cause(
-    "the switch port does not forward yet when the firmware asks (spanning tree, LACP)",
-    "set the port to edge (portfast); with a bond, `lacp fallback` or no bond on the boot NIC's port",
-)
-
 RULES = (
-    Rule(
-        "disk.instead-of-network",
-        (Hop.DISCOVER, Hop.OFFER, Hop.LEASE, Hop.LOADER),
-        _system_asks,
-        "{node} booted what is on its disk instead of the network",
-        (
-            Cause(
-                "the BMC's one-time boot order was ignored by the firmware, as some do",
-                "`undercloud node boot-device pxe {node}`, with `--mode` as it is set",
-            ),
-            Cause(
-                "the NIC is not in the firmware's boot order, or its network boot is disabled",
-                "in the firmware's setup: enable PXE (or HTTP boot) on that NIC and put it before the disk",
-            ),
-            Cause("the network boot timed out, and the firmware went on to the disk", _STP.do),
-        ),
-    ),
-    Rule(
-        "nic.ipv6-alone",
-        (Hop.DISCOVER,),
-        _ipv6_alone,
-        "{node} asks for its boot file by IPv6, which is not served here, and not by IPv4",
-        (
-            Cause(
-                "IPv4 network boot is disabled in its firmware, or comes after IPv6",
-                "in the firmware's setup enable IPv4 PXE (or HTTP) for this NIC and put it first",
-            ),
-        ),
-    ),
-    Rule(
-        "nic.unheard",
-        (Hop.DISCOVER,),
-        signs("pxe-no-offer", "ipxe-no-address"),
-        "{node} asks for an address on a network where the seed does not hear it: {line}",
-        (_VLAN, _WRONG_NIC, _STP),
-    ),
-    Rule(
-        "nic.silent",
-        (Hop.DISCOVER,),
-        always,
-        "{node} was switched on, but nothing is heard of it on the provisioning network",
-        (
-            Cause(
-                "the cable: not plugged in, or in another port; no link",
-                "look at the link LEDs of NIC and switch; follow the cable",
-            ),
-            _VLAN,
-            _WRONG_NIC,
-            Cause(
-                "it booted from disk, or its firmware waits for a key",
-                "look: `undercloud node console {node}`; in the firmware's setup put network boot first",
-            ),
-            Cause(
-                "it hangs in its power-on self-test (memory training takes minutes after a change of DIMMs)",
-                "`undercloud node sel {node}`; look at the front panel's LEDs and code display",
-            ),
-        ),
-    ),
     Rule(
         "dhcp.foreign",
         (*_ANSWER, Hop.LOADER, Hop.SCRIPT),
@@ -235,7 +149,7 @@ RULES = (
     Rule(
         "dhcp.declined",
         (*_ANSWER, Hop.LOADER),
-        _kind("boot.dhcpdecline"),
+        kinds("boot.dhcpdecline"),
         "{node} declines the address that it was given: somebody else has {address}",
         (
             Cause(
@@ -285,7 +199,7 @@ RULES = (
                 "the site's DHCP server does not know this MAC, or is out of addresses",
                 "have it give {node} an address; the seed only adds what to boot (`dhcp: proxy`)",
             ),
-            Cause("the site's server is in another VLAN", _VLAN.do),
+            Cause("the site's server is in another VLAN", VLAN.do),
         ),
     ),
     Rule(
@@ -320,13 +234,13 @@ RULES = (
                 "`undercloud seed status`; the end of its log says why dnsmasq ended",
             ),
             Cause("the seed's firewall drops it", "open UDP 67 on the seed's provisioning interface"),
-            Cause("the request came to another interface than dnsmasq answers on", _VLAN.do),
+            Cause("the request came to another interface than dnsmasq answers on", VLAN.do),
         ),
     ),
     Rule(
         "dhcp.refused",
         (Hop.LEASE,),
-        _kind("boot.dhcpnak"),
+        kinds("boot.dhcpnak"),
         "the seed's DHCP refuses what {node} asks for: {said}",
         (
             Cause(
@@ -351,7 +265,7 @@ RULES = (
                 "trust the seed's port (`ip dhcp snooping trust`); capture at both ends: "
                 "`tcpdump -ni IFACE port 67 or port 68`",
             ),
-            _STP,
+            LATE_PORT,
             Cause(
                 "the firmware wants what the offer lacks: UEFI HTTP boot or PXE in the other boot mode",
                 "set the boot mode: `undercloud node boot-device pxe {node} --mode uefi` (or bios)",

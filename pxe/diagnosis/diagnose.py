@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from pxe.diagnosis import console, dhcp, disk, loader, power, ramdisk, strangers
+from pxe.diagnosis import (
+    console_early,
+    console_late,
+    dhcp,
+    disk,
+    image,
+    loader,
+    media,
+    nic,
+    power,
+    ramdisk,
+    run,
+    script,
+    strangers,
+    tftp,
+)
 from pxe.diagnosis.attempt import Attempt
 from pxe.diagnosis.diagnosis import Diagnosis, Evidence, Verdict
 from pxe.diagnosis.patience import patience, waited
@@ -12,8 +27,9 @@ from pxe.milestones import Hop
 # Of a file's rules those stand first that look for more; the last of each hop fits always. What is certain
 # goes before what is only likely, so that nobody waits for what will not come.
 _AS_WRITTEN: tuple[Rule, ...] = (
-    *(*power.RULES, *strangers.RULES, *console.RULES),
-    *(*dhcp.RULES, *loader.RULES, *ramdisk.RULES, *disk.RULES),
+    *(*power.RULES, *strangers.RULES, *console_early.RULES, *console_late.RULES),
+    *(*nic.RULES, *dhcp.RULES, *media.RULES, *tftp.RULES, *loader.RULES, *script.RULES),
+    *(*ramdisk.RULES, *image.RULES, *disk.RULES, *run.RULES),
 )
 RULES = tuple(sorted(_AS_WRITTEN, key=lambda rule: not rule.certain))
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pxe.diagnosis.attempt import Attempt
 from pxe.diagnosis.clients import is_firmware, is_system, mode
 from pxe.diagnosis.diagnosis import Cause
-from pxe.diagnosis.rule import Match, Rule, always, found, signs
+from pxe.diagnosis.rule import Match, Rule, always, found, kinds, signs
 from pxe.milestones import Hop
 
-_IN_VAIN = "not done after"  # seed/advance.py
 _AGAIN = 3  # times that firmware asks the network in one boot: it comes back from the disk
 _DHCP = ("boot.dhcpdiscover", "boot.dhcprequest", "boot.dhcpack")
 
-
-def _kind(*kinds: str) -> Callable[[Attempt], Match | None]:
-    return lambda attempt: found(attempt.of(*kinds))
+_CLOUD_INIT = (
+    Cause(
+        "the host's network does not lead to the seed: address, VLAN, bond or router of its profile",
+        "log in at `undercloud node console {node}`: `ip address`, `ip route`, `curl http://{seed}:8080/`",
+    ),
+    Cause(
+        "cloud-init does not run in this image, or finds no config drive",
+        "there: `cloud-init status --long`, `blkid -L config-2`; take an image with both",
+    ),
+    Cause(
+        "something of the profile's user data fails before it calls home",
+        "there: `/var/log/cloud-init-output.log`",
+    ),
+)
 
 
 def _other_mode(attempt: Attempt) -> Match | None:
@@ -38,36 +46,11 @@ def _system_on_network(attempt: Attempt) -> Match | None:
     return found(asked) if any(is_system(m) for m in asked) or attempt.of("boot.script") else None
 
 
-def _login(attempt: Attempt) -> Match | None:
-    return signs("login")(attempt)
-
-
-def _broken_off(attempt: Attempt) -> Match | None:
-    """A run that failed before the hop had its time, for another reason than that it waited in vain."""
-    failed = attempt.of("step.failed")[-1:]
-    return None if not failed or _IN_VAIN in failed[0].message else found(failed)
-
-
-_CLOUD_INIT = (
-    Cause(
-        "the host's network does not lead to the seed: address, VLAN, bond or router of its profile",
-        "log in at `undercloud node console {node}`: `ip address`, `ip route`, `curl http://{seed}:8080/`",
-    ),
-    Cause(
-        "cloud-init does not run in this image, or finds no config drive",
-        "there: `cloud-init status --long`, `blkid -L config-2`; take an image with both",
-    ),
-    Cause(
-        "something of the profile's user data fails before it calls home",
-        "there: `/var/log/cloud-init-output.log`",
-    ),
-)
-
 RULES = (
     Rule(
         "home.refused",
         (Hop.HOME,),
-        _kind("instance.refused"),
+        kinds("instance.refused"),
         "the operating system of {node} called home and was sent away: {said}",
         (
             Cause(
@@ -118,7 +101,7 @@ RULES = (
     Rule(
         "home.silent-system",
         (Hop.HOME,),
-        _login,
+        signs("login"),
         "the operating system of {node} runs and never called home",
         _CLOUD_INIT,
     ),
@@ -128,20 +111,6 @@ RULES = (
         _system_on_network,
         "the operating system of {node} runs, asks for an address, and never called home",
         _CLOUD_INIT,
-    ),
-    Rule(
-        "run.broke-off",
-        tuple(hop for hop in Hop if hop not in (Hop.POWER, Hop.REBOOT, Hop.IMAGE)),
-        _broken_off,
-        "{node} was on its way, but the run broke off: {said}",
-        (
-            Cause("what the error says", "put that right and ask for the verb again"),
-            Cause(
-                "the BMC stopped answering meanwhile",
-                "`undercloud node bmc stats {node}`; check the cable of the BMC's port",
-            ),
-        ),
-        certain=True,
     ),
     Rule(
         "disk.silent",

@@ -1,30 +1,19 @@
-"""From the kernel to an image on the disk: the ramdisk, its agent, and what that is told to do."""
+"""From the kernel to an agent that is ready for commands: the ramdisk, its network and its disks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from pxe.diagnosis.attempt import Attempt
+from pxe.diagnosis.advice import NO_DISK_DRIVER, NO_NIC_DRIVER, OTHER_RAMDISK
+from pxe.diagnosis.attempt import CALLS, Attempt
+from pxe.diagnosis.clients import DHCP
 from pxe.diagnosis.diagnosis import Cause
-from pxe.diagnosis.rule import Match, Rule, always, found
+from pxe.diagnosis.rule import Match, Rule, always, found, kinds
 from pxe.milestones import Hop
 
-_CALLS = (Hop.REPORT, Hop.LOOKUP, Hop.HEARTBEAT)
-_NET = ("boot.dhcpdiscover", "boot.dhcpoffer", "boot.dhcprequest", "boot.dhcpack")
-
-
-def _kind(*kinds: str) -> Callable[[Attempt], Match | None]:
-    return lambda attempt: found(attempt.of(*kinds))
-
-
-def _said(*words: str) -> Callable[[Attempt], Match | None]:
-    """Asks for a step of the run that failed with any of these words."""
-
-    def asks(attempt: Attempt) -> Match | None:
-        failed = attempt.of("step.failed")
-        return found([m for m in failed if any(word in m.message.lower() for word in words)])
-
-    return asks
+_ROUTE = Cause(
+    "the ramdisk has no way to the seed: wrong netmask, router or VLAN, or a firewall on the HTTP port",
+    "`undercloud node console {node}` shows what the agent gets; `curl http://{seed}:8080/` from a machine "
+    "in this network must answer",
+)
 
 
 def _foreign_later(attempt: Attempt) -> Match | None:
@@ -36,14 +25,14 @@ def _no_address(attempt: Attempt) -> Match | None:
     """The ramdisk asks for an address as soon as it has a NIC; iPXE's own was before."""
     if not attempt.of("boot.initramfs") or attempt.boot_interface != "pxe":
         return None
-    if any(m.kind in _NET for m in attempt.after("boot.initramfs")):
+    if any(m.kind in DHCP for m in attempt.after("boot.initramfs")):
         return None
     return found(attempt.of("boot.initramfs"), "no request for an address since then")
 
 
 def _address_without_lease(attempt: Attempt) -> Match | None:
     later = attempt.after("boot.initramfs") if attempt.of("boot.initramfs") else ()
-    asked = [m for m in later if m.kind in _NET]
+    asked = [m for m in later if m.kind in DHCP]
     return None if any(m.kind == "boot.dhcpack" for m in asked) else found(asked)
 
 
@@ -51,23 +40,11 @@ def _no_disks(attempt: Attempt) -> Match | None:
     return found([m for m in attempt.of("agent.report") if m.data.get("disks") == 0])
 
 
-_ROUTE = Cause(
-    "the ramdisk has no way to the seed: wrong netmask, router or VLAN, or a firewall on the HTTP port",
-    "`undercloud node console {node}` shows what the agent gets; `curl http://{seed}:8080/` from a machine "
-    "in this network must answer",
-)
-_CLOUD_KERNEL = "a cloud kernel has those of virtio, NVMe and mlx5 alone"
-_BUILD = (
-    "`undercloud image build-ramdisk --kernel generic --with-firmware`, and name it as `ramdisk: image` in "
-    "undercloud.yaml"
-)
-
-
 RULES = (
     Rule(
         "agent.refused",
-        (*_CALLS, Hop.IMAGE),
-        _kind("agent.refused"),
+        (*CALLS, Hop.IMAGE),
+        kinds("agent.refused"),
         "the ramdisk of {node} runs, and the seed refuses its agent: {said}",
         (
             Cause(
@@ -84,12 +61,12 @@ RULES = (
     Rule(
         "ramdisk.loop",
         (Hop.REPORT,),
-        _kind("boot.loop"),
+        kinds("boot.loop"),
         "the ramdisk of {node} was loaded {times} times since power-on and dies each time; it is stopped now",
         (
             Cause(
                 "its kernel panics or resets the machine",
-                "`undercloud node console {node}` shows its last words; try another kernel: " + _BUILD,
+                "`undercloud node console {node}` shows its last words; try another kernel: " + OTHER_RAMDISK,
             ),
             Cause(
                 "a watchdog, or the BMC, resets the machine before the agent is up",
@@ -133,7 +110,7 @@ RULES = (
         _no_address,
         "{node} has fetched kernel and ramdisk, and its ramdisk never asks for an address",
         (
-            Cause(f"no driver or firmware for its NIC: {_CLOUD_KERNEL}", _BUILD),
+            NO_NIC_DRIVER,
             Cause(
                 "the kernel hangs or panics early, unseen because no serial console is read",
                 "`undercloud node console {node}`; give the machine's own console= in "
@@ -182,7 +159,7 @@ RULES = (
         _no_disks,
         "the ramdisk runs on {node} and sees no disk",
         (
-            Cause(f"no driver for its disk controller: {_CLOUD_KERNEL}", _BUILD),
+            NO_DISK_DRIVER,
             Cause(
                 "the controller shows no volume: RAID mode without one",
                 "`undercloud node raid show {node}`; make a volume, or set the controller to HBA (JBOD)",
@@ -216,107 +193,6 @@ RULES = (
                 "its address or token is another than at lookup: two agents pose as one node",
                 "`undercloud events --node {node}`; power it off and ask for the verb again",
             ),
-        ),
-    ),
-    Rule(
-        "image.checksum",
-        (Hop.IMAGE,),
-        _said("checksum", "failed to verify"),
-        "the image that {node} got is not the image that was declared: {said}",
-        (
-            Cause(
-                "the file on the seed was changed or half copied after its checksum was taken",
-                "`undercloud image verify IMAGE`, then add it again",
-            ),
-            Cause(
-                "something changes it on the way: a proxy, or bad memory in the machine",
-                "deploy another machine; if only this one fails, read `undercloud node sel {node}`",
-            ),
-        ),
-        certain=True,
-    ),
-    Rule(
-        "image.no-disk-fits",
-        (Hop.IMAGE,),
-        _said("no disk", "root_device", "no suitable device", "too small", "hints"),
-        "no disk of {node} is the one that the image is to go to: {said}",
-        (
-            Cause(
-                "root_device of its profile fits none of its disks, or several",
-                "compare it with the disks of `undercloud node show {node}`",
-            ),
-            Cause("a disk is missing or dead", "look at the LEDs; `undercloud node sel {node}`"),
-            Cause(f"no driver for its disk controller: {_CLOUD_KERNEL}", _BUILD),
-        ),
-        certain=True,
-    ),
-    Rule(
-        "image.no-space",
-        (Hop.IMAGE,),
-        _said("space", "memory"),
-        "{node} has too little room for the image: {said}",
-        (
-            Cause(
-                "a qcow2 image is kept in memory before it is converted",
-                "more memory, or the same image raw: `undercloud image add --help`",
-            ),
-        ),
-        certain=True,
-    ),
-    Rule(
-        "image.another-machine",
-        (Hop.IMAGE,),
-        _said("the machine that booted has serial", "of the machine's nics"),
-        "another machine than {node} booted: {said}",
-        (
-            Cause(
-                "the BMC at this address is that of another machine: cables or addresses were swapped",
-                "switch on the identify LED (`undercloud node led on {node}`) and compare with the label; "
-                "`undercloud discover` finds who is where",
-            ),
-            Cause(
-                "a mainboard was replaced, or a MAC is recorded for the wrong node",
-                "compare MACs and serial numbers of `undercloud node show {node}` with the machine's label",
-            ),
-        ),
-        certain=True,
-    ),
-    Rule(
-        "image.agent-gone",
-        (Hop.IMAGE,),
-        _said("lost power", "is silent", "does not answer"),
-        "the agent of {node} was lost while the image was written: {said}",
-        (
-            Cause("the machine lost power or reset itself", "`undercloud node sel {node}`; look at its LEDs"),
-            Cause("its link broke: cable, switch port", "look at the error counters of the switch port"),
-            Cause(
-                "the kernel crashed, or memory ran out",
-                "`undercloud node console {node}` shows its last words",
-            ),
-        ),
-        certain=True,
-    ),
-    Rule(
-        "image.failed",
-        (Hop.IMAGE,),
-        _kind("step.failed"),
-        "the image was not written to {node}: {said}",
-        (
-            Cause(
-                "the agent says why", "`undercloud events --node {node}`; its log is on the serial console"
-            ),
-            Cause("the disk does not take writes", "`undercloud node sel {node}`; replace the disk"),
-        ),
-        certain=True,
-    ),
-    Rule(
-        "image.not-written",
-        (Hop.IMAGE,),
-        always,
-        "the agent of {node} is ready, and no image is written yet",
-        (
-            Cause("it is slow: the link, the disk, or many at once", "`undercloud node list` shows its step"),
-            Cause("the agent is gone", "`undercloud node console {node}`"),
         ),
     ),
 )

@@ -81,3 +81,8 @@ def always(attempt: Attempt) -> Match:
 def signs(*names: str) -> Callable[[Attempt], Match | None]:
     """Asks for telling lines of the serial console."""
     return lambda attempt: found(attempt.signs(names))
+
+
+def kinds(*names: str) -> Callable[[Attempt], Match | None]:
+    """Asks for milestones of these kinds."""
+    return lambda attempt: found(attempt.of(*names))

@@ -419,7 +419,7 @@ fault(
         sign("no-nic-driver", "ramdisk: no driver for the network card 0x8086 0x100e"),
         later=1,
     ),
-    "virtio",
+    "cloud kernel",
 )
 fault(
     "ramdisk.no-disk-driver",
@@ -431,7 +431,7 @@ fault(
         ("agent.report", {"disks": 0}),
         later=1,
     ),
-    "virtio",
+    "cloud kernel",
 )
 fault("agent.no-lookup", Hop.LOOKUP, "does not look itself up", attempt(*up_to("agent.report")), "no way")
 fault("agent.no-heartbeat", Hop.HEARTBEAT, "not ready", attempt(*up_to("agent.lookup")), "disks")

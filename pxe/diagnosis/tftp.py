@@ -1,0 +1,71 @@
+"""The boot file by TFTP: refused, unanswered, or broken off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pxe.diagnosis.advice import MTU, TFTP_FIREWALL
+from pxe.diagnosis.attempt import Attempt
+from pxe.diagnosis.diagnosis import Cause
+from pxe.diagnosis.rule import Match, Rule, found, kinds
+from pxe.milestones import Hop
+
+
+def _tftp(*words: str) -> Callable[[Attempt], Match | None]:
+    def asks(attempt: Attempt) -> Match | None:
+        failed = attempt.of("boot.tftp-failed")
+        return found([m for m in failed if any(w in f"{m.message} {m.data.get('reason')}" for w in words)])
+
+    return asks
+
+
+RULES = (
+    Rule(
+        "loader.not-found",
+        (Hop.LOADER, Hop.SCRIPT),
+        _tftp("not found", "no such file"),
+        "{node} asks for a boot file that the seed does not have: {said}",
+        (
+            Cause(
+                "the name comes from elsewhere: another DHCP server, or one that was typed into firmware",
+                "look at `next-server` and `filename` of the site's DHCP; clear it in the firmware's setup",
+            ),
+            Cause("the loader's package is not installed", "`undercloud doctor` on the seed names it"),
+        ),
+        certain=True,
+    ),
+    Rule(
+        "loader.tftp-unanswered",
+        (Hop.LOADER, Hop.SCRIPT),
+        _tftp("no answer to"),
+        "{node} asks for its boot file by TFTP, and no answer arrives there: {said}",
+        (
+            TFTP_FIREWALL,
+            Cause(
+                "the request does not reach a TFTP server, or none runs there",
+                "open UDP 69 on {seed} and on what stands between; `next-server` must name it",
+            ),
+        ),
+    ),
+    Rule(
+        "loader.tftp-blocks",
+        (Hop.LOADER, Hop.SCRIPT),
+        _tftp("and none arrives", "block 1 of", "fragmentation needed"),
+        "TFTP to {node} stops at the first block of data: {said}",
+        (
+            MTU,
+            TFTP_FIREWALL,
+        ),
+    ),
+    Rule(
+        "loader.tftp-broken",
+        (Hop.LOADER, Hop.SCRIPT),
+        kinds("boot.tftp-failed"),
+        "TFTP to {node} breaks off: {said}",
+        (
+            TFTP_FIREWALL,
+            MTU,
+            Cause("a bad cable or a duplex mismatch", "look at error counters: `ethtool -S`, switch port"),
+        ),
+    ),
+)
