@@ -13,6 +13,7 @@ from pxe.diagnosis.diagnose import diagnose
 from pxe.diagnosis.diagnosis import Diagnosis, Verdict
 from pxe.milestones import Hop, Milestone
 from seed.boot_attempts import BOOTING, Boot, milestone, split, until
+from seed.boot_times import LOOKED_AT
 from seed.model import Node, Run, RunState
 from seed.store import Transaction
 from seed.store.errors import NotFound
@@ -148,7 +149,8 @@ def _strangers(tx: Transaction, attempt: Attempt) -> tuple[Milestone, ...]:
     """Who asked meanwhile and belongs to no node, each once."""
     if attempt.of("boot.dhcpdiscover") or not attempt.milestones or attempt.milestones[0].at is None:
         return ()
-    found = tx.events.of_no_node("boot.stranger", attempt.milestones[0].at - EARLIER, STRANGERS)
+    since = attempt.milestones[0].at - EARLIER
+    found = tx.events.of_no_node("boot.stranger", since, STRANGERS, LOOKED_AT)
     by_mac = {event.data.get("mac"): event for event in found if event.data.get("mac")}
     unknown = [event for mac, event in by_mac.items() if tx.nodes.by_macs([str(mac)]) is None]
     return tuple(map(milestone, unknown))

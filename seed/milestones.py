@@ -19,14 +19,15 @@ from pxe.capture.foreign import foreign
 from pxe.diagnosis.clients import is_firmware
 from pxe.dnsmasq_log import LogReader
 from pxe.milestones import Milestone
+from seed.lately import Lately
 from seed.store import Store, Transaction
 from seed.store.errors import Conflict
 
 log = logging.getLogger(__name__)
 
-STRANGER_AGAIN = 240.0  # seconds; firmware that nobody answers asks for hours
+STRANGERS, STRANGER_AGAIN = 256, 240.0  # MACs in so many seconds; firmware that nobody answers asks for hours
+LEASES = 65_536  # addresses remembered: forged answers name any
 _TFTP = ("boot.tftp", "boot.tftp-failed")
-_STRANGERS = 4096  # MACs remembered: whoever makes up new ones fills neither memory nor the journal quickly
 
 _Come = tuple[Milestone, bool]  # and whether it may be told of a stranger
 
@@ -53,11 +54,10 @@ class BootJournal:
         self._own = own
         self._proxy = proxy
         self._heard = heard
-        self._clock = clock
         self._log = LogReader()
         self._mac_of: dict[str, str] = {}
         self._last: dict[str, tuple[Any, ...]] = {}
-        self._strangers: dict[str, float] = {}
+        self._strangers = Lately(STRANGERS, STRANGER_AGAIN, clock)
         self._come: SimpleQueue[_Come | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="boot journal", daemon=True)
 
@@ -127,13 +127,15 @@ class BootJournal:
         if node is not None:
             self._last[mac] = _gist(found)
             _journal(tx, found, node.uuid)
-        elif strangers and found.kind == "boot.dhcpdiscover" and self._new(mac):
+        elif strangers and found.kind == "boot.dhcpdiscover" and self._strangers.is_new(mac):
             _journal(tx, replace(found, kind="boot.stranger", message=f"{mac} asks, of no node"), None)
 
     def _whose(self, found: Milestone) -> str | None:
         """What comes through a router has the router's MAC: the lease tells the machine's."""
         if found.kind == "boot.dhcpack" and found.address and found.mac:
             self._mac_of[found.address] = found.mac
+            if len(self._mac_of) > LEASES:
+                del self._mac_of[next(iter(self._mac_of))]
         if found.kind.startswith("boot.dhcp"):
             return found.mac
         return self._mac_of.get(found.address or "", found.mac)
@@ -143,17 +145,6 @@ class BootJournal:
         last = self._last.get(mac)
         of_wire = found.kind == "boot.tftp-failed" and found.at is not None
         return last == _gist(found) or (of_wire and last is not None and last[0] in _TFTP)
-
-    def _new(self, mac: str) -> bool:
-        """Whether this stranger was not told of lately."""
-        now, before = self._clock(), self._strangers.pop(mac, None)
-        if before is not None and now - before < STRANGER_AGAIN:
-            self._strangers[mac] = before
-            return False
-        if len(self._strangers) >= _STRANGERS:
-            del self._strangers[next(iter(self._strangers))]
-        self._strangers[mac] = now
-        return True
 
 
 def _journal(tx: Transaction, found: Milestone, node: str | None) -> None:

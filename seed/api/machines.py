@@ -6,7 +6,8 @@ The agent's calls and payloads are those of ironic-python-agent 13.0.0 against I
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 from urllib.parse import parse_qs
 
@@ -25,6 +26,7 @@ from seed.arrivals import Arrivals
 from seed.boot import Boot
 from seed.errors import StoreFailed
 from seed.instances import Instances
+from seed.lately import Lately
 from seed.lifecycle import ENROLL
 from seed.media import BootMedia
 from seed.model import Node
@@ -35,6 +37,7 @@ from seed.store.errors import Conflict
 log = logging.getLogger(__name__)
 
 API_VERSION = {"id": "v1", "version": "1.94", "min_version": "1.1", "status": "CURRENT", "links": []}
+REFUSALS, REFUSED_AGAIN = 256, 30.0  # journaled in so many seconds: agents that are sent away ask every few
 
 
 class Heartbeat(BaseModel):
@@ -76,6 +79,19 @@ def _ask_again(_: Request, error: Exception) -> JSONResponse:
 def _agent_routes(
     app: FastAPI, store: Store, ramdisk: Ramdisk, arrivals: Arrivals, wake: Callable[[], None]
 ) -> None:
+    told = Lately(REFUSALS, REFUSED_AGAIN)
+
+    @contextmanager
+    def refusing(node: Node, address: str) -> Iterator[None]:
+        try:
+            yield
+        except LookupRefused as error:
+            words = f"an agent at {address}: {error}"
+            if told.is_new((node.uuid, words)):
+                with store.write() as tx:
+                    tx.events.add("agent.refused", words, node=node.uuid)
+            raise HTTPException(409, str(error)) from error
+
     @app.get("/")
     def root() -> dict[str, Any]:
         return {"name": "undercloud", "versions": [API_VERSION], "default_version": API_VERSION}
@@ -91,12 +107,8 @@ def _agent_routes(
             raise HTTPException(404, "no node has any of these MACs")
         if node.state == ENROLL:  # no run waits for its report
             return {"uuid": node.uuid}
-        try:
+        with refusing(node, client(request)):
             ramdisk.reported(node, client(request), inventory)
-        except LookupRefused as error:
-            with store.write() as tx:
-                tx.events.add("agent.refused", f"an agent at {client(request)}: {error}", node=node.uuid)
-            raise HTTPException(409, str(error)) from error
         wake()
         return {"uuid": node.uuid}
 
@@ -107,13 +119,8 @@ def _agent_routes(
         node = _node_of(store, [mac for mac in addresses.lower().split(",") if mac])
         if node_uuid not in (None, node.uuid):
             raise HTTPException(404, "these MACs belong to another node")
-        try:
-            token = ramdisk.lookup(node, client(request))
-        except LookupRefused as error:
-            with store.write() as tx:
-                tx.events.add("agent.refused", f"an agent at {client(request)}: {error}", node=node.uuid)
-            raise HTTPException(409, str(error)) from error
-        return _lookup_answer(node, token)
+        with refusing(node, client(request)):
+            return _lookup_answer(node, ramdisk.lookup(node, client(request)))
 
     @app.post("/v1/heartbeat/{node_uuid}", status_code=202)
     def heartbeat(node_uuid: str, body: Heartbeat) -> None:
@@ -166,10 +173,6 @@ def _lookup_answer(node: Node, token: Secret) -> dict[str, Any]:
             "metrics_statsd": {},
         },
     }
-
-
-def _client(request: Request) -> str:
-    return request.client.host if request.client else "unknown"
 
 
 def _get(store: Store, uuid: str) -> Node:

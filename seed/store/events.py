@@ -49,9 +49,14 @@ class Events:
             wanted = wanted.where(_EVENT.id < before)
         return self._read(wanted.order_by(_EVENT.id.desc()).limit(count))[::-1]
 
-    def of_no_node(self, kind: str, since: datetime, count: int) -> list[Event]:
-        """The newest `count` events that are about no node, oldest first; such are few."""
-        wanted = sa.select(tables.event).where(_EVENT.node.is_(None), _EVENT.kind == kind, _EVENT.at >= since)
+    def of_no_node(self, kind: str, since: datetime, count: int, looked_at: int) -> list[Event]:
+        """The newest `count` of those about no node among the `looked_at` newest events, oldest first."""
+        wanted = sa.select(tables.event).where(
+            _EVENT.id > self.newest_id() - looked_at,
+            _EVENT.node.is_(None),
+            _EVENT.kind == kind,
+            _EVENT.at >= since,
+        )
         return self._read(wanted.order_by(_EVENT.id.desc()).limit(count))[::-1]
 
     def moments(self, kinds: Collection[str], looked_at: int) -> list[tuple[str, str, datetime]]:

@@ -171,7 +171,7 @@ def test_what_its_ramdisk_cannot_tell_is_asked_of_the_operator(open_world: World
 def test_a_machine_that_is_known_by_anything_is_not_enrolled_anew(open_world: World, known: str) -> None:
     world = open_world
     world.at("available")
-    update(world, system_uuid=UUID, serial="SERIAL-1")
+    update(world, system_uuid=UUID, serial="SERIAL-1", next_boot=NextBoot.RAMDISK)
     newcomer = Machine(9)
     newcomer.serial = "SERIAL-1" if known == "serial" else "OTHER"
     body = report(newcomer.serial, [STRANGER], DISKS, BootMode.BIOS)
@@ -181,6 +181,14 @@ def test_a_machine_that_is_known_by_anything_is_not_enrolled_anew(open_world: Wo
     with world.store.read() as tx:
         [node] = tx.nodes.all()
     assert STRANGER in node.macs
+
+
+def test_nobody_joins_a_host_by_its_serial_number(world: World) -> None:
+    world.at("available")
+    update(world, serial="SERIAL-1", next_boot=NextBoot.DISK)
+    forged = report("SERIAL-1", [STRANGER], DISKS, BootMode.BIOS)
+    assert world.face_at("10.0.0.201").post("/v1/continue_inspection", json=forged).status_code == 409
+    assert STRANGER not in world.node().macs
 
 
 def test_without_discovery_a_stranger_is_not_enrolled(world: World) -> None:

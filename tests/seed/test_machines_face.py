@@ -207,6 +207,17 @@ def test_a_report_is_refused_where_no_ramdisk_is_to_run(world: World, face: Face
         assert tx.nodes.agent(world.node().uuid) is None
 
 
+def test_an_agent_that_is_sent_away_again_and_again_is_journaled_once(
+    world: World, face: Face, machine: Machine
+) -> None:
+    expect(world, NextBoot.DISK)
+    for _ in range(3):
+        assert lookup(face, machine)[0] == 409
+        assert face.post("/v1/continue_inspection", json=machine.reports).status_code == 409
+    told = "an agent at 10.0.0.101: node 'node-1' is not to run a ramdisk now"
+    assert world.said("agent.refused") == [told]
+
+
 def test_the_report_of_an_agent_at_work_is_not_replaced(world: World, face: Face, machine: Machine) -> None:
     face.post("/v1/continue_inspection", json=machine.reports)
     _, token = lookup(face, machine)
