@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pxe.grub import kind_of, on_trial
-from pxe.milestones import Milestone
+from pxe.milestones import Milestone, TFTPFailure
 
 _DHCP = re.compile(
     r"(?P<what>DHCPDISCOVER|DHCPOFFER|DHCPREQUEST|DHCPACK|DHCPNAK|DHCPDECLINE)\((?P<interface>[^)]+)\)"
@@ -15,7 +15,7 @@ _DHCP = re.compile(
 _PROXY = re.compile(r"PXE\([^)]+\)(?: (?P<address>[\d.]+))? (?P<mac>(?:[0-9a-f]{2}:){5}[0-9a-f]{2}) proxy$")
 _TFTP = re.compile(r"sent (?P<file>\S+) to (?P<address>\d+\.\d+\.\d+\.\d+)$")
 _TFTP_FAILED = re.compile(
-    r"(?P<reason>failed sending|file|error \d+) (?P<file>/\S+)?.* (?P<address>\d+\.\d+\.\d+\.\d+)$"
+    r"(?P<what>failed sending|file|error \d+) (?P<file>/\S+)?.* (?P<address>\d+\.\d+\.\d+\.\d+)$"
 )
 # PXE ROMs and UEFI ask for a file's size first and break off (RFC 2349): no failure.
 _TFTP_SIZE_ASKED = re.compile(
@@ -76,7 +76,9 @@ def _dhcp(found: re.Match[str]) -> Milestone:
 
 def _tftp_failed(found: re.Match[str], line: str) -> Milestone:
     words = line.split(": ", 1)[-1].strip()
-    data = {"reason": words} | ({"file": _name(found["file"])} if found["file"] else {})
+    not_found = found["what"] == "file"  # "file NAME not found for ADDRESS"
+    failure = TFTPFailure.NOT_FOUND if not_found else TFTPFailure.BROKEN
+    data = {"reason": words, "failure": failure} | ({"file": _name(found["file"])} if found["file"] else {})
     return Milestone("boot.tftp-failed", words, address=found["address"], data=data)
 
 

@@ -33,6 +33,15 @@ class Hop(StrEnum):
     HOME = "first boot"
 
 
+class TFTPFailure(StrEnum):
+    """Where a transfer came to its end."""
+
+    NOT_FOUND = "not-found"
+    UNANSWERED = "unanswered"
+    FIRST_BLOCK = "first-block"
+    BROKEN = "broken"
+
+
 @dataclass(frozen=True)
 class Milestone:
     """One thing that was seen; `mac` or `address` tells of whom, `at` when (None: just now).
@@ -65,11 +74,12 @@ KINDS: dict[str, Hop | None] = {
     "boot.stranger": None,  # a MAC of no node asks; an event of no node; data: as boot.dhcpdiscover
     "boot.dhcp6": None,  # firmware asks for a boot file by IPv6; data: architecture, vlan
     "boot.tftp": Hop.LOADER,  # data: file
-    "boot.tftp-failed": None,  # data: file, reason; blocks (acknowledged), blksize and size where known
+    # data: file, reason, failure (TFTPFailure); blocks (acknowledged) and blksize where known
+    "boot.tftp-failed": None,
     "boot.http-loader": Hop.LOADER,  # data: file
     "boot.http-failed": None,  # data: server, reason; file where a request was made
-    "boot.script": Hop.SCRIPT,
-    "boot.script-refused": None,  # data: why
+    "boot.script": Hop.SCRIPT,  # data: boots (ramdisk or disk), where the seed was asked
+    "boot.script-refused": None,  # data: reason
     "boot.loop": None,  # the ramdisk was loaded again and again, and gets no script any more; data: times
     "boot.media": None,  # the BMC is told to insert the ISO image
     "boot.media-fetched": Hop.LOADER,  # the BMC reads it; data: by (its address)
@@ -85,7 +95,7 @@ KINDS: dict[str, Hop | None] = {
     "image.written": Hop.IMAGE,
     "power.disk": Hop.REBOOT,  # powered on to boot from disk
     "instance.home": Hop.HOME,
-    "instance.refused": None,  # the operating system called, and was sent away; data: why
+    "instance.refused": None,  # the operating system called, and was sent away
     "power.off": None,
     "step.retry": None,
     "step.failed": None,  # a step of the run gave up; data: step

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pxe.milestones import Milestone
+from pxe.milestones import Milestone, TFTPFailure
 
 log = logging.getLogger(__name__)
 logging.getLogger("tftpy").setLevel(logging.CRITICAL)
@@ -99,7 +99,7 @@ class TFTPServer:
     def _open(self, filename: str, *, raddress: str, rport: int) -> io.FileIO | None:
         path = (self._root / filename.lstrip("/")).resolve()
         if not path.is_relative_to(self._root) or not path.is_file():
-            data = {"file": filename, "reason": "not found"}
+            data = {"file": filename, "reason": "not found", "failure": TFTPFailure.NOT_FOUND}
             words = f"file {filename} not found for {raddress}"
             self._tell(Milestone("boot.tftp-failed", words, address=raddress, data=data))
             return None

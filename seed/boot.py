@@ -208,7 +208,7 @@ class Boot:
             tx.events.add("boot.loop", spec.reason, node=node.uuid, mac=asked.mac, times=LOADS)
         else:
             message = f"asked what to boot: {node.next_boot}"
-            tx.events.add("boot.script", message, node=node.uuid, mac=asked.mac)
+            tx.events.add("boot.script", message, node=node.uuid, mac=asked.mac, boots=node.next_boot)
 
     def _journal_refusal(self, asked: Asked, why: str) -> None:
         if self._refused.get(asked.mac) == why:
@@ -221,7 +221,7 @@ class Boot:
                 node = None
             message, whose = f"gets no boot script: {why}", node.uuid if node else None
             tx.events.add(
-                "boot.script-refused", message, node=whose, why=why, mac=asked.mac, address=asked.address
+                "boot.script-refused", message, node=whose, reason=why, mac=asked.mac, address=asked.address
             )
 
 

@@ -96,7 +96,7 @@ def _answered(asked: Milestone, status: str) -> Milestone:
         return asked
     kind = {"boot.script": "boot.script-refused"}.get(asked.kind, "boot.http-failed")
     kind = "agent.refused" if asked.kind.startswith(("agent.", "instance.")) else kind
-    data = {**asked.data, "reason": reason, "why": reason}
+    data = {**asked.data, "reason": reason}
     return replace(asked, kind=kind, message=f"{asked.message}: {reason}", data=data)
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from pxe.capture.packets import TFTP, UDP, Packet, printable
 from pxe.grub import kind_of, on_trial
-from pxe.milestones import Milestone
+from pxe.milestones import Milestone, TFTPFailure
 
 _REQUEST, _DATA, _ACK, _ERROR, _OPTIONS = 1, 3, 4, 5, 6
+_NOT_FOUND = 1  # error code (RFC 1350, appendix)
 _UNREACHABLE = 3
 _CODES = {1: "host unreachable", 3: "port unreachable", 4: "fragmentation needed", 13: "forbidden"}
 _BLOCKS = 1 << 16  # block numbers start again after so many
@@ -37,6 +38,7 @@ class _Transfer:
     last: int | None = None
     again: int = 0
     trouble: list[str] = field(default_factory=list)
+    error: int | None = None
     ended: str | None = None
 
 
@@ -107,6 +109,7 @@ class Transfers:
             if block == known.sent and packet.length - 4 < known.blksize:
                 known.last = block
         elif code == _ERROR:
+            known.error = int.from_bytes(packet.payload[2:4])
             known.ended = f"the server says: {_error(packet)}"
             key = packet.target, packet.target_port
             if on_trial(known.file):
@@ -144,10 +147,20 @@ def _told(known: _Transfer) -> Milestone:
     kind, words = kind_of(known.file), f"sent {name} by TFTP"
     if known.last is None or (known.acked or 0) < known.last:
         reason = "; ".join([*known.trouble, known.ended or _stopped(known)])
-        data |= {"reason": reason, "blksize": known.blksize, "blocks": known.acked or 0}
+        data |= {"reason": reason, "failure": _failure(known)}
+        data |= {"blksize": known.blksize, "blocks": known.acked or 0}
         kind, words = "boot.tftp-failed", f"{name} by TFTP: {reason}"
     at = datetime.fromtimestamp(known.at, UTC)
     return Milestone(kind, words, known.mac.hex(":"), str(IPv4Address(known.address)), at=at, data=data)
+
+
+def _failure(known: _Transfer) -> TFTPFailure:
+    if known.error == _NOT_FOUND:
+        return TFTPFailure.NOT_FOUND
+    if known.ended or known.acked:
+        return TFTPFailure.BROKEN
+    unanswered = known.acked is None and not known.answered
+    return TFTPFailure.UNANSWERED if unanswered else TFTPFailure.FIRST_BLOCK
 
 
 def _stopped(known: _Transfer) -> str:

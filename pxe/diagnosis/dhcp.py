@@ -43,14 +43,9 @@ def _asked_again(attempt: Attempt) -> tuple[Milestone, ...]:
     return later[asked[0] :] if asked else ()
 
 
-def _because(*words: str) -> Callable[[Attempt], Match | None]:
-    """Asks for a DISCOVER that our server says it did not answer, for this reason."""
-
-    def asks(attempt: Attempt) -> Match | None:
-        asked = attempt.of("boot.dhcpdiscover", "boot.dhcpoffer")
-        return found([m for m in asked if any(w in f"{m.message} {m.data.get('reason')}" for w in words)])
-
-    return asks
+def _because(reason: str) -> Callable[[Attempt], Match | None]:
+    """Asks for a DISCOVER that our server says it did not answer, for this reason (dnsmasq's words)."""
+    return lambda attempt: found([m for m in attempt.of(*_ASKED) if m.data.get("reason") == reason])
 
 
 def _no_loader(attempt: Attempt) -> Match | None:
@@ -133,7 +128,7 @@ RULES = (
     Rule(
         "dhcp.exhausted",
         _ANSWER,
-        _because("no address available", "no address range"),
+        _because("no address available"),
         "the seed's DHCP has no address for {node}: {said}",
         (
             Cause(

@@ -23,7 +23,7 @@ def _loader_silent(attempt: Attempt) -> Match | None:
     """A loader that runs asks for an address; one that firmware refuses does not."""
     asked = after_loader_asked(attempt)
     fetched = attempt.of(*FETCHED)
-    if any(str(m.data.get("file") or m.message).startswith("grub") for m in fetched):
+    if any(str(m.data.get("file")).startswith("grub") for m in fetched):
         return None  # shim ran, and it has checked GRUB
     if asked or "bios" in (mode(attempt), attempt.boot_mode) or attempt.secure_boot is False:
         return None

@@ -16,7 +16,7 @@ def _ipxe_without_address(attempt: Attempt) -> Match | None:
 
 
 def _sent_to_disk(attempt: Attempt) -> Match | None:
-    return found([m for m in attempt.of("boot.script") if m.message.split()[-1:] == ["disk"]])
+    return found([m for m in attempt.of("boot.script") if m.data.get("boots") == "disk"])
 
 
 RULES = (

@@ -8,22 +8,20 @@ from pxe.diagnosis.advice import MTU, TFTP_FIREWALL
 from pxe.diagnosis.attempt import Attempt
 from pxe.diagnosis.diagnosis import Cause
 from pxe.diagnosis.rule import Match, Rule, found, kinds
-from pxe.milestones import Hop
+from pxe.milestones import Hop, TFTPFailure
 
 
-def _tftp(*words: str) -> Callable[[Attempt], Match | None]:
-    def asks(attempt: Attempt) -> Match | None:
-        failed = attempt.of("boot.tftp-failed")
-        return found([m for m in failed if any(w in f"{m.message} {m.data.get('reason')}" for w in words)])
-
-    return asks
+def _failed(failure: TFTPFailure) -> Callable[[Attempt], Match | None]:
+    return lambda attempt: found(
+        [m for m in attempt.of("boot.tftp-failed") if m.data.get("failure") == failure]
+    )
 
 
 RULES = (
     Rule(
         "loader.not-found",
         (Hop.LOADER, Hop.SCRIPT),
-        _tftp("not found", "no such file"),
+        _failed(TFTPFailure.NOT_FOUND),
         "{node} asks for a boot file that the seed does not have: {said}",
         (
             Cause(
@@ -37,7 +35,7 @@ RULES = (
     Rule(
         "loader.tftp-unanswered",
         (Hop.LOADER, Hop.SCRIPT),
-        _tftp("no answer to"),
+        _failed(TFTPFailure.UNANSWERED),
         "{node} asks for its boot file by TFTP, and no answer arrives there: {said}",
         (
             TFTP_FIREWALL,
@@ -50,7 +48,7 @@ RULES = (
     Rule(
         "loader.tftp-blocks",
         (Hop.LOADER, Hop.SCRIPT),
-        _tftp("and none arrives", "block 1 of", "fragmentation needed"),
+        _failed(TFTPFailure.FIRST_BLOCK),
         "TFTP to {node} stops at the first block of data: {said}",
         (
             MTU,

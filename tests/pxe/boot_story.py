@@ -66,7 +66,7 @@ WELL: tuple[tuple[Any, ...], ...] = (
     ("boot.dhcpoffer", {"server": "192.0.2.1"}),
     ("boot.dhcprequest", {"server": "192.0.2.1"}),
     ("boot.dhcpack", {"address": "192.0.2.201"}),
-    ("boot.script", {"message": "asked what to boot: ramdisk"}),
+    ("boot.script", {"message": "asked what to boot: ramdisk", "boots": "ramdisk"}),
     ("boot.kernel",),
     ("boot.initramfs",),
     ("boot.dhcpdiscover", NETWORKD),

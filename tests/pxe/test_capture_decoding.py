@@ -161,31 +161,38 @@ def test_a_request_for_the_size_alone_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("frames", "reason"),
+    ("frames", "failure", "reason"),
     [
-        pytest.param([rrq("a.efi")] * 4, "no answer to 4 requests arrives", id="nobody answers"),
+        pytest.param(
+            [rrq("a.efi")] * 4, "unanswered", "no answer to 4 requests arrives", id="nobody answers"
+        ),
         pytest.param(
             [rrq("a.efi"), error(1, "File not found")],
+            "not-found",
             "the server says: error 1 File not found",
             id="not found",
         ),
         pytest.param(
             [*transfer(9)[:5], data(2, 1468), data(2, 1468), data(2, 1468)],
+            "broken",
             "block 2 of 1468 bytes was sent 3 times and never acknowledged",
             id="data do not arrive",
         ),
         pytest.param(
             [*transfer(9)[:5], ack(1), ack(1)],
+            "broken",
             "block 1 of 1468 bytes was acknowledged, and no other one came",
             id="data are not seen where the machine stands",
         ),
         pytest.param(
             [*transfer(9)[:3], ack(0)],
+            "first-block",
             "blocks of 1468 bytes were agreed on, and none arrives",
             id="no data at all",
         ),
         pytest.param(
             [*transfer(9)[:5], error(0, "out of memory", by_machine=True)],
+            "broken",
             "the machine broke off after 1 blocks: error 0 out of memory",
             id="broken off",
         ),
@@ -196,21 +203,25 @@ def test_a_request_for_the_size_alone_is_none() -> None:
                 data(1, 1468),
                 unreachable(4, data(1, 1468), 1280),
             ],
+            "first-block",
             "fragmentation needed, MTU 1280 (ICMP from 192.0.2.77); "
             "block 1 of 1468 bytes was sent 1 times and never acknowledged",
             id="too large for a tunnel",
         ),
         pytest.param(
             [rrq("a.efi"), unreachable(13, rrq("a.efi"))],
+            "unanswered",
             "forbidden (ICMP from 192.0.2.77); no answer to 1 request arrives",
             id="forbidden by a firewall",
         ),
     ],
 )
-def test_a_file_that_does_not_arrive_tells_where_it_stopped(frames: list[bytes], reason: str) -> None:
+def test_a_file_that_does_not_arrive_tells_where_it_stopped(
+    frames: list[bytes], failure: str, reason: str
+) -> None:
     found = only(*frames)
     assert found.kind == "boot.tftp-failed"
-    assert found.data["reason"] == reason
+    assert (found.data["failure"], found.data["reason"]) == (failure, reason)
     assert found.message.endswith(reason)
 
 
@@ -281,7 +292,7 @@ def test_what_is_fetched_is_known_by_its_path(path: str, kind: str | None) -> No
 
 def test_a_refusal_tells_the_status() -> None:
     script = only(http("GET /boot/script?mac=1 HTTP/1.1\r\n\r\n"), http(MISSING, answer=True))
-    assert (script.kind, script.data["why"]) == ("boot.script-refused", "404 Not Found")
+    assert (script.kind, script.data["reason"]) == ("boot.script-refused", "404 Not Found")
     kernel = only(http("GET /boot/1/kernel HTTP/1.1\r\n\r\n"), http(MISSING, answer=True))
     assert (kernel.kind, kernel.data["reason"]) == ("boot.http-failed", "404 Not Found")
     assert (kernel.mac, kernel.address, kernel.data["server"]) == (MACHINE, ADDRESS, f"{SERVER_IP}:8080")

@@ -32,14 +32,14 @@ from pxe.diagnosis.__main__ import table
 from pxe.diagnosis.attempt import Attempt, Usual, Way
 from pxe.diagnosis.diagnose import RULES, diagnose
 from pxe.diagnosis.diagnosis import Verdict
-from pxe.milestones import KINDS, Hop, Milestone
+from pxe.milestones import KINDS, Hop, Milestone, TFTPFailure
 
 ON = ("power.on",)
 FIRMWARE = (ON, ("boot.dhcpdiscover", UEFI))
 DISK: dict[str, Any] = {"way": Way.DISK, "until": Hop.HOME}
 REBOOTED = ("power.disk",)
 FOREIGN = ("boot.foreign-dhcp", {"server": "10.9.9.9", "server_mac": SERVER, "answer": "offer"})
-SENT_TO_DISK = ("boot.script", {"message": "asked what to boot: disk"})
+SENT_TO_DISK = ("boot.script", {"message": "asked what to boot: disk", "boots": "disk"})
 
 
 def sign(name: str, line: str) -> tuple[str, dict[str, Any]]:
@@ -167,7 +167,7 @@ fault(
     "dhcp.ignored",
     Hop.OFFER,
     MAC,
-    attempt(ON, ("boot.dhcpdiscover", {"message": "DHCPDISCOVER (ignored)"})),
+    attempt(ON, ("boot.dhcpdiscover", {"reason": "ignored"})),
     f"--mac {MAC}",
 )
 fault(
@@ -220,7 +220,11 @@ fault(
     Hop.LOADER,
     "old.0 not found",
     attempt(
-        *up_to("boot.dhcpack"), ("boot.tftp-failed", {"message": "file old.0 not found for 192.0.2.201"})
+        *up_to("boot.dhcpack"),
+        (
+            "boot.tftp-failed",
+            {"message": "file old.0 not found for 192.0.2.201", "failure": TFTPFailure.NOT_FOUND},
+        ),
     ),
     "filename",
 )
@@ -230,7 +234,7 @@ fault(
     "failed sending",
     attempt(
         *up_to("boot.dhcpack"),
-        ("boot.tftp-failed", {"message": "failed sending snponly.efi", "address": "192.0.2.201"}),
+        ("boot.tftp-failed", {"message": "failed sending snponly.efi", "failure": TFTPFailure.BROKEN}),
     ),
     "nf_conntrack_tftp",
 )
@@ -242,7 +246,7 @@ fault(
         *up_to("boot.dhcpack"),
         (
             "boot.tftp-failed",
-            {"message": "a.efi by TFTP: no answer to 3 requests arrives", "address": "192.0.2.201"},
+            {"message": "a.efi: no answer to 3 requests arrives", "failure": TFTPFailure.UNANSWERED},
         ),
     ),
     "nf_conntrack_tftp",
@@ -255,7 +259,7 @@ fault(
         *up_to("boot.dhcpack"),
         (
             "boot.tftp-failed",
-            {"message": "blocks of 1468 bytes were agreed on, and none arrives", "address": "192.0.2.201"},
+            {"failure": TFTPFailure.FIRST_BLOCK, "address": "192.0.2.201"},
         ),
     ),
     "ping -M do -s 1472 192.0.2.201",

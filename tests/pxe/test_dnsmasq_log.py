@@ -95,7 +95,7 @@ FAILED = "failed sending /var/lib/undercloud/dnsmasq/tftp/snponly.efi to 192.0.2
                 "boot.tftp-failed",
                 MISSING,
                 address="192.0.2.1",
-                data={"file": "missing.efi", "reason": MISSING},
+                data={"file": "missing.efi", "reason": MISSING, "failure": "not-found"},
             ),
         ),
         (
@@ -104,7 +104,7 @@ FAILED = "failed sending /var/lib/undercloud/dnsmasq/tftp/snponly.efi to 192.0.2
                 "boot.tftp-failed",
                 FAILED,
                 address="192.0.2.1",
-                data={"file": "snponly.efi", "reason": FAILED},
+                data={"file": "snponly.efi", "reason": FAILED, "failure": "broken"},
             ),
         ),
         ("error 0 TFTP Aborted", None),

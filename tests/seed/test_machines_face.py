@@ -52,7 +52,8 @@ def test_the_boot_script_of_a_machine(world: World, face: Face, machine: Machine
     assert answer.status_code == 200
     text = answer.text.replace(world.node().uuid, "UUID")
     assert text == (GOLDEN / f"boot-{boot}.ipxe").read_text()
-    assert world.said("boot.script") == [f"asked what to boot: {boot}"]
+    (told,) = world.events("boot.script")
+    assert (told.message, told.data["boots"]) == (f"asked what to boot: {boot}", boot)
 
 
 def test_a_stranger_gets_no_script(face: Face, world: World) -> None:
