@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from bootstrap.config import Provisioning
+from bootstrap.provisioning import Provisioning
 from pxe.daemon import DaemonFailed, Dnsmasq, NoDnsmasq
 from seed.errors import StoreFailed
 from seed.store import Store

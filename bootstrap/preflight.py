@@ -6,8 +6,8 @@ from collections.abc import Container
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 
-from bootstrap.config import Provisioning
 from bootstrap.listening import network_socket
+from bootstrap.provisioning import Provisioning
 from hwdrivers.local import LocalNIC, list_nics, local_nic
 
 

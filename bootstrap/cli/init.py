@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from bootstrap.cli.console import CommandError, config_path, out
-from bootstrap.config import Config, Provisioning, RelayedSubnet, UnknownMachines, default_range, read
+from bootstrap.config import Config, read
 from bootstrap.preflight import check_interface, check_ports, provisioning_candidate, seed_address
 from bootstrap.process import pid
+from bootstrap.provisioning import Provisioning, RelayedSubnet, UnknownMachines, default_range
 from pxe.dnsmasq import DHCPMode
 from pxe.firmware import UEFILoader
 

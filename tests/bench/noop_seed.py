@@ -19,7 +19,8 @@ from pathlib import Path
 import uvicorn
 
 from bootstrap.compose import Seed, compose
-from bootstrap.config import Config, PowerSyncConfig, Provisioning
+from bootstrap.config import Config, PowerSyncConfig
+from bootstrap.provisioning import Provisioning
 from hwdrivers.bmc import BMC, Endpoint, PowerState
 from hwdrivers.fake import FakeBMC
 from seed.conductor import Conductor

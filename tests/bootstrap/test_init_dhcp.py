@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bootstrap.cli.init import _provisioning, _subnet
-from bootstrap.config import Provisioning
+from bootstrap.provisioning import Provisioning
 from pxe.dnsmasq import DHCPMode
 
 SERVER = Provisioning(

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootstrap.config import default_range, read
+from bootstrap.config import read
+from bootstrap.provisioning import default_range
 from profiles.document import DocumentError
 
 GOOD = """\
@@ -60,6 +61,14 @@ SUBNETS = (
         (
             ("  interface", f"  {SUBNETS.replace('.1,', '.150,')}\n  interface"),
             "2: provisioning.subnets.0: dhcp_range contains the router 198.51.100.150",
+        ),
+        (
+            ("  interface", f"  dhcp: relay\n  {SUBNETS.replace('198.51.100', '192.0.2')}\n  interface"),
+            "1: provisioning: subnets: 192.0.2.0/24 overlaps 192.0.2.0/24; each network has one router",
+        ),
+        (
+            ("  interface", "  files_port: 8080\n  interface"),
+            "1: provisioning: files_port 8080 must be another port than http_port",
         ),
         (("/var/lib", "var/lib"), "5: state_dir: var/lib/undercloud is relative; write the whole path"),
         (("seed.sock", "s" * 100), "6: socket: /run/undercloud/" + "s" * 100 + " is longer than the 107"),
@@ -127,6 +136,54 @@ def test_the_store_is_a_file_or_what_database_names(tmp_path: Path) -> None:
     assert read(path).store == "postgresql:///undercloud?host=/run/postgresql"
     path.write_text(f"{GOOD}database: postgresql://seed@[2001:db8::1]:5433/undercloud\n")
     assert read(path).store == "postgresql://seed@[2001:db8::1]:5433/undercloud"
+
+
+# As `undercloud init` of the release before wrote it.
+WRITTEN = """\
+# undercloud's configuration; `undercloud init` reads it again.
+provisioning:
+  interface: prov0
+  address: 192.0.2.1/24
+  dhcp_range:
+  - 192.0.2.192
+  - 192.0.2.254
+  http_port: 65535
+  service_address: 192.0.2.2
+state_dir: /var/lib/undercloud
+database: null
+database_password_file: null
+images_dir: /var/lib/undercloud/images
+socket: /run/undercloud/seed.sock
+ramdisk:
+  image: ramdisk-cloud
+  kernel_arguments:
+  - console=tty0
+  - console=ttyS0,115200
+  - no_timer_check
+fast_track: true
+limits:
+  ramdisk_boots: 50
+  image_writes: 20
+power_sync:
+  interval: 45.0
+  faulty_after: 3
+clean_priorities: {}
+burn_in:
+- step: burnin_cpu
+  interface: deploy
+  args:
+    agent_burnin_cpu_timeout: 3600
+"""
+
+
+def test_what_the_release_before_wrote_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "undercloud.yaml"
+    path.write_text(WRITTEN)
+    provisioning = read(path).provisioning
+    assert (provisioning.dhcp, provisioning.uefi_loader) == ("server", "ipxe")
+    assert provisioning.files_url == "http://192.0.2.2:65534"  # beside the last port
+    assert provisioning.serves_tftp
+    assert not provisioning.inspects_unknown
 
 
 def test_an_empty_file_is_no_configuration(tmp_path: Path) -> None:

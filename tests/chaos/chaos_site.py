@@ -13,8 +13,9 @@ from seed_machine import PASSWORD
 from seed_world import build_images
 
 from bootstrap.compose import open_store
-from bootstrap.config import Config, Limits, PowerSyncConfig, Provisioning, RamdiskConfig
+from bootstrap.config import Config, Limits, PowerSyncConfig, RamdiskConfig
 from bootstrap.key import make
+from bootstrap.provisioning import Provisioning
 from hwdrivers.credentials import Credentials, Secret
 from profiles.hosts import Host, Match
 from profiles.site import Site
