@@ -160,7 +160,7 @@ def compose(
         *_agent_steps(config, store, ramdisk, AgentCommand(bmcs, ramdisk)),
     )
     site = config.provisioning
-    boots = Boots(site.dhcp, site.uefi_loader, seed=str(site.machines_address))
+    boots = Boots(site.dhcp, site.uefi_loader, seed=str(site.machines_address), http_port=site.http_port)
     conductor = Conductor(
         store,
         lifecycle,

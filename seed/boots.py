@@ -36,7 +36,7 @@ class Told:
 
 
 class Boots:
-    """Reads the journal; `dhcp` is the site's mode, `seed` the address that machines hear."""
+    """Reads the journal; `dhcp` is the site's mode, `seed` the address that machines hear, at `http_port`."""
 
     def __init__(
         self,
@@ -44,7 +44,10 @@ class Boots:
         uefi_loader: str = "ipxe",
         seed: str | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        http_port: int = 8080,
     ) -> None:
+        self._http_port = http_port
         self._dhcp = dhcp
         self._seed = seed
         self._uefi_loader = uefi_loader
@@ -100,6 +103,7 @@ class Boots:
             uefi_loader="grub" if node.secure_boot else self._uefi_loader,
             secure_boot=node.secure_boot,
             seed=self._seed,
+            http_port=self._http_port,
             usual=usual,
         )
         attempt = replace(

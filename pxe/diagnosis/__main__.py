@@ -8,7 +8,14 @@ from pxe.diagnosis.diagnose import RULES
 from pxe.diagnosis.rule import Rule
 from pxe.milestones import Hop
 
-WORDS = {"node": "NODE", "seed": "SEED", "mac": "MAC", "line": "LINE", "said": "WHAT IT SAID"}
+WORDS = {
+    "node": "NODE",
+    "seed": "SEED",
+    "mac": "MAC",
+    "line": "LINE",
+    "said": "WHAT IT SAID",
+    "url": "http://SEED:8080/boot.ipxe",
+}
 
 
 def table() -> str:

@@ -9,6 +9,10 @@ VLAN = Cause(
     "on the switch: `show mac address-table` for the node's MAC; make the provisioning VLAN the port's "
     "access (native) VLAN",
 )
+BOOT_ORDER_IGNORED = Cause(
+    "the firmware ignored the BMC's one-time boot order, as some do",
+    "`undercloud node boot-device pxe {node} --mode uefi` (or bios, as its firmware is set)",
+)
 WRONG_NIC = Cause(
     "firmware boots from another NIC than the one that is cabled to the provisioning network",
     "in the firmware's setup enable PXE on the NIC with one of the node's MACs alone, and put it first",
@@ -28,14 +32,21 @@ MTU = Cause(
 )
 HTTP_FIREWALL = Cause(
     "a firewall between the machine and the seed's HTTP port, or no route",
-    "from another machine in this network: `curl http://{seed}:8080/boot.ipxe` (the port is "
-    "`provisioning: http_port`); open it on the seed",
+    "from another machine in this network: `curl {url}`; open that port on the seed and on what stands "
+    "between",
 )
 NO_IMAGE = Cause("an image is missing on the seed", "`undercloud image list`, then `undercloud doctor`")
+MEDIA_ROUTE = Cause(
+    "the BMC has no way to the seed's HTTP port: BMCs fetch images themselves",
+    "route between the BMC network and {seed}, open that port, or name where BMCs reach the seed as "
+    "`provisioning: media_url`",
+)
 MEMORY = Cause(
     "too little memory for the ramdisk, or a bad DIMM",
     "give it 3 GiB at least; read `undercloud node sel {node}` for memory errors",
 )
+SIGNED_LOADERS = "have the seed serve it shim and GRUB: `undercloud node set {node} --secure-boot`"
+OR_OFF = "; or switch Secure Boot off in the firmware's setup"
 OTHER_RAMDISK = (
     "`undercloud image build-ramdisk --kernel generic --with-firmware`, and name it as "
     "`ramdisk: image` in undercloud.yaml"

@@ -43,8 +43,8 @@ class Attempt:
     for DHCP meanwhile, by MACs of no node. `dhcp` is the site's mode: server, proxy, relay or none; `site`
     where no seed runs, in a capture. `boot_interface` is pxe or virtual-media, `boot_mode` bios or uefi.
     `disk_mode`: the boot mode in which the operating system was installed. `seed`: the address that
-    machines should hear DHCP and boot files from; `uefi_loader`: ipxe or grub, what UEFI machines get
-    there.
+    machines should hear DHCP and boot files from, by HTTP at `http_port`; `uefi_loader`: ipxe or grub,
+    what UEFI machines get there.
     """
 
     milestones: tuple[Milestone, ...]
@@ -63,6 +63,7 @@ class Attempt:
     dhcp: str = "server"
     uefi_loader: str = "ipxe"
     seed: str | None = None
+    http_port: int = 8080
     strangers: tuple[Milestone, ...] = ()
     usual: Mapping[Hop, Usual] = field(default_factory=dict, hash=False)
 

@@ -5,7 +5,14 @@ The names of the signs are those of pxe/console_signs.py.
 
 from __future__ import annotations
 
-from pxe.diagnosis.advice import HTTP_FIREWALL, MTU, NO_IMAGE, TFTP_FIREWALL
+from pxe.diagnosis.advice import (
+    BOOT_ORDER_IGNORED,
+    HTTP_FIREWALL,
+    MTU,
+    NO_IMAGE,
+    SIGNED_LOADERS,
+    TFTP_FIREWALL,
+)
 from pxe.diagnosis.attempt import FIRMWARE, LOADING
 from pxe.diagnosis.diagnosis import Cause
 from pxe.diagnosis.rule import Rule, signs
@@ -22,10 +29,7 @@ RULES = (
                 "network boot is disabled for the NIC, or is not in the firmware's boot order",
                 "in the firmware's setup: enable PXE (or HTTP boot) on that NIC and put it before the disk",
             ),
-            Cause(
-                "the BMC's one-time boot order was ignored by the firmware, as some do",
-                "`undercloud node boot-device pxe {node}`, with `--mode` as it is set",
-            ),
+            BOOT_ORDER_IGNORED,
             Cause(
                 "the network boot timed out, and the firmware went on to the disk",
                 "look at the link LEDs; set the switch port to edge (portfast) in the provisioning VLAN",
@@ -41,15 +45,15 @@ RULES = (
         (
             Cause(
                 "the loader or kernel is not signed by a key that the firmware trusts",
-                "let the seed serve shim and GRUB: `provisioning: {{uefi_loader: grub}}` in undercloud.yaml",
+                SIGNED_LOADERS,
             ),
             Cause(
                 "the firmware's list of revoked loaders (dbx) is newer than the loader",
-                "update shim-signed and grub-efi-amd64-signed on the seed, then restart it",
+                "update shim-signed, grub-efi-amd64-signed on the seed; `undercloud seed stop`, then `start`",
             ),
             Cause(
                 "this machine is not meant to have Secure Boot on",
-                "switch it off: `undercloud node bios set --help`, or in the firmware's setup",
+                "switch it off in the firmware's setup, or by its BMC: `undercloud node bios set --help`",
             ),
         ),
         certain=True,
@@ -122,10 +126,11 @@ RULES = (
         (
             Cause(
                 "Secure Boot refuses it",
-                "let the seed serve shim and GRUB: `provisioning: {{uefi_loader: grub}}` in undercloud.yaml",
+                SIGNED_LOADERS,
             ),
             Cause(
-                "it is for another architecture", "`undercloud image list` shows which; name a fitting one"
+                "it is for another processor architecture",
+                "name a ramdisk that fits: `ramdisk: image` in undercloud.yaml",
             ),
         ),
     ),

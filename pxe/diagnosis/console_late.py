@@ -144,7 +144,8 @@ RULES = (
         "TLS between the agent on {node} and the seed fails: {line}",
         (
             Cause(
-                "a clock is wrong: certificates are not valid yet", "`timedatectl` on the seed, `date` there"
+                "a clock is wrong: certificates are not valid yet",
+                "`timedatectl` on the seed; set the machine's in its firmware's setup (UTC)",
             ),
             Cause(
                 "something between them answers in the seed's name (a proxy)",
@@ -213,10 +214,11 @@ RULES = (
         (
             Cause(
                 "it found no config drive",
-                "`blkid -L config-2` there; the image must have the ConfigDrive data source",
+                "on the host: `blkid -L config-2`; the image must have the ConfigDrive data source",
             ),
             Cause(
-                "user data that it cannot take", "there: `cloud-init schema --system`, `cloud-init status`"
+                "it cannot take the profile's user data",
+                "on the host: `cloud-init schema --system`, `cloud-init status --long`",
             ),
         ),
     ),

@@ -133,10 +133,8 @@ RULES = (
         (
             Cause(
                 "the range is used up",
-                "widen `provisioning: dhcp_range` in undercloud.yaml; `undercloud seed stop`, then `start`",
-            ),
-            Cause(
-                "a relay asks for a network that has no range", "add that subnet to the provisioning networks"
+                "widen `provisioning: dhcp_range` (behind a relay that of its subnet) in undercloud.yaml; "
+                "`undercloud seed stop`, then `start`",
             ),
         ),
         certain=True,
@@ -166,7 +164,7 @@ RULES = (
             ),
             Cause(
                 "the machine has a processor that the seed has no loader for",
-                "install the loader's package on the seed; docs/why.md lists the architectures",
+                "install its package (docs/booting.md names them); `undercloud seed stop`, then `start`",
             ),
         ),
         certain=True,
@@ -179,7 +177,7 @@ RULES = (
         (
             Cause(
                 "the relay (ip helper-address) does not name the seed, or its subnet has no range",
-                "set the helper address to {seed}; add the relay's subnet to the provisioning networks",
+                "set the helper address to {seed}; name the relay's subnet under `provisioning: subnets`",
             ),
             Cause("the seed has no route back to the relay", "`ip route get RELAY` on the seed"),
         ),
@@ -229,7 +227,10 @@ RULES = (
                 "`undercloud seed status`; the end of its log says why dnsmasq ended",
             ),
             Cause("the seed's firewall drops it", "open UDP 67 on the seed's provisioning interface"),
-            Cause("the request came to another interface than dnsmasq answers on", VLAN.do),
+            Cause(
+                "the request comes to another interface of the seed than dnsmasq answers on",
+                "`provisioning: interface` in undercloud.yaml must be the one in this machine's VLAN",
+            ),
         ),
     ),
     Rule(

@@ -14,15 +14,15 @@ _DHCP = ("boot.dhcpdiscover", "boot.dhcprequest", "boot.dhcpack")
 _CLOUD_INIT = (
     Cause(
         "the host's network does not lead to the seed: address, VLAN, bond or router of its profile",
-        "log in at `undercloud node console {node}`: `ip address`, `ip route`, `curl http://{seed}:8080/`",
+        "log in at `undercloud node console {node}`: `ip address`, `ip route`, `curl {url}`",
     ),
     Cause(
         "cloud-init does not run in this image, or finds no config drive",
-        "there: `cloud-init status --long`, `blkid -L config-2`; take an image with both",
+        "on the host: `cloud-init status --long`, `blkid -L config-2`; take an image with both",
     ),
     Cause(
         "something of the profile's user data fails before it calls home",
-        "there: `/var/log/cloud-init-output.log`",
+        "on the host: `/var/log/cloud-init-output.log`",
     ),
 )
 
@@ -59,7 +59,7 @@ RULES = (
             ),
             Cause(
                 "the host has another address than was declared (NAT, or DHCP instead of it)",
-                "`ip address` at `undercloud node console {node}`; compare with its profile",
+                "log in at `undercloud node console {node}`: `ip address`; compare with its profile",
             ),
         ),
         certain=True,
@@ -72,7 +72,7 @@ RULES = (
         (
             Cause(
                 "the boot mode changed between the ramdisk and the disk",
-                "`undercloud node boot-device disk {node} --mode {then}`, and so in the firmware",
+                "`undercloud node boot-device disk {node} --mode {then}`; the same in the firmware's setup",
             ),
             Cause(
                 "the image boots in one of the two modes only",

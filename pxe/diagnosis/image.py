@@ -62,7 +62,7 @@ RULES = (
         (
             Cause(
                 "a qcow2 image is kept in memory before it is converted",
-                "more memory, or the same image raw: `undercloud image add --help`",
+                "add the same image with `undercloud image add --compress`, which is written as it comes",
             ),
         ),
         certain=True,
@@ -120,7 +120,7 @@ RULES = (
         "the agent of {node} is ready, and no image is written yet",
         (
             Cause("it is slow: the link, the disk, or many at once", "`undercloud node list` shows its step"),
-            Cause("the agent is gone", "`undercloud node console {node}`"),
+            Cause("the agent is gone", "`undercloud node console {node}` shows its last words"),
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pxe.diagnosis.advice import HTTP_FIREWALL
+from pxe.diagnosis.advice import HTTP_FIREWALL, OR_OFF, SIGNED_LOADERS
 from pxe.diagnosis.attempt import Attempt
 from pxe.diagnosis.clients import FETCHED, after_loader_asked, mode
 from pxe.diagnosis.diagnosis import Cause
@@ -47,7 +47,7 @@ RULES = (
         "{node} does not get by HTTP what it wants: {said}",
         (
             HTTP_FIREWALL,
-            Cause("a file is missing on the seed", "`undercloud image list`; the seed's log names it"),
+            Cause("a file is missing on the seed", "`undercloud image list`, then `undercloud doctor`"),
             Cause("the transfer breaks off", "look at the error counters of the switch port"),
         ),
     ),
@@ -89,9 +89,8 @@ RULES = (
         "{node} fetched its boot loader and did not start it",
         (
             Cause(
-                "Secure Boot refuses the loader, which is not signed by a key that the firmware trusts",
-                "let the seed serve shim and GRUB to it, or switch Secure Boot off: `undercloud node bios "
-                "set {node}`; the screen says 'Security Violation' or 'Access Denied'",
+                "Secure Boot refuses the loader (the screen says 'Security Violation' or 'Access Denied')",
+                SIGNED_LOADERS + OR_OFF,
             ),
             Cause(
                 "the loader hangs in this firmware's network driver",

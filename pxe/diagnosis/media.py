@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pxe.diagnosis.advice import MEDIA_ROUTE
 from pxe.diagnosis.attempt import Attempt
 from pxe.diagnosis.diagnosis import Cause
 from pxe.diagnosis.rule import Match, Rule, always, found
@@ -25,18 +26,15 @@ RULES = (
         _media_not_fetched,
         "the BMC of {node} was given a boot ISO, and does not fetch it",
         (
-            Cause(
-                "the BMC has no way to the seed's HTTP address: BMCs fetch images themselves",
-                "route between the BMC network and {seed}, open its HTTP port, or set "
-                "`provisioning: media_url` to where BMCs reach the seed",
-            ),
+            MEDIA_ROUTE,
             Cause(
                 "the machine does not look into the virtual drive: many BMCs fetch only what is read",
                 "`undercloud node console {node}`; virtual media may be switched off in the firmware's setup",
             ),
             Cause(
                 "the BMC takes https alone, or wants to know its certificate",
-                "a proxy with a certificate that the BMC trusts, and `provisioning: media_url: https://...`",
+                "put a proxy with a certificate that the BMC trusts before the seed, and name it as "
+                "`provisioning: media_url`",
             ),
         ),
     ),
@@ -51,10 +49,7 @@ RULES = (
                 "`undercloud node media list {node}`; else boot it from the network: "
                 "`undercloud node set {node} --boot-interface pxe`",
             ),
-            Cause(
-                "the BMC cannot fetch the image: it has no way to the seed's HTTP address",
-                "BMCs fetch it themselves: let the BMC network reach {seed}, or route between the two",
-            ),
+            MEDIA_ROUTE,
             Cause(
                 "another image, or somebody's remote console, holds the drive",
                 "`undercloud node media detach {node}`; close remote consoles",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pxe.diagnosis.advice import LATE_PORT, VLAN, WRONG_NIC
+from pxe.diagnosis.advice import BOOT_ORDER_IGNORED, LATE_PORT, VLAN, WRONG_NIC
 from pxe.diagnosis.attempt import Attempt
 from pxe.diagnosis.clients import is_system
 from pxe.diagnosis.diagnosis import Cause
@@ -26,10 +26,7 @@ RULES = (
         _system_asks,
         "{node} booted what is on its disk instead of the network",
         (
-            Cause(
-                "the BMC's one-time boot order was ignored by the firmware, as some do",
-                "`undercloud node boot-device pxe {node}`, with `--mode` as it is set",
-            ),
+            BOOT_ORDER_IGNORED,
             Cause(
                 "the NIC is not in the firmware's boot order, or its network boot is disabled",
                 "in the firmware's setup: enable PXE (or HTTP boot) on that NIC and put it before the disk",

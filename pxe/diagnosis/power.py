@@ -69,7 +69,10 @@ RULES = (
                 "it switched itself off: power supply, overheating, or an error at power-on self-test",
                 "read `undercloud node sel {node}` and look at the front panel's LEDs",
             ),
-            Cause("somebody pressed the power button, or a PDU switched the outlet", "ask, then try again"),
+            Cause(
+                "somebody pressed the power button, or a PDU switched the outlet",
+                "ask who; then ask for the verb again",
+            ),
         ),
         certain=True,
     ),

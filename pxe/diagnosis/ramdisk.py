@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pxe.diagnosis.advice import NO_DISK_DRIVER, NO_NIC_DRIVER, OTHER_RAMDISK
+from pxe.diagnosis.advice import NO_DISK_DRIVER, NO_NIC_DRIVER, OR_OFF, OTHER_RAMDISK, SIGNED_LOADERS
 from pxe.diagnosis.attempt import CALLS, Attempt
 from pxe.diagnosis.clients import DHCP
 from pxe.diagnosis.diagnosis import Cause
@@ -11,8 +11,8 @@ from pxe.milestones import Hop
 
 _ROUTE = Cause(
     "the ramdisk has no way to the seed: wrong netmask, router or VLAN, or a firewall on the HTTP port",
-    "`undercloud node console {node}` shows what the agent gets; `curl http://{seed}:8080/` from a machine "
-    "in this network must answer",
+    "`undercloud node console {node}` shows what the agent gets; `curl {url}` from a machine in this "
+    "network must answer",
 )
 
 
@@ -87,9 +87,9 @@ RULES = (
             ),
             Cause(
                 "too little memory for it; iPXE then says 'Not enough space' or 'Error 0x34'",
-                "3 GiB at least; some firmware keeps it below 4 GiB: update it",
+                "give it 3 GiB at least; update firmware that puts it below 4 GiB alone",
             ),
-            Cause("Secure Boot refuses the kernel", "take the signed kernel, or switch Secure Boot off"),
+            Cause("Secure Boot refuses the kernel", SIGNED_LOADERS + OR_OFF),
         ),
     ),
     Rule(
@@ -113,14 +113,14 @@ RULES = (
             NO_NIC_DRIVER,
             Cause(
                 "the kernel hangs or panics early, unseen because no serial console is read",
-                "`undercloud node console {node}`; give the machine's own console= in "
-                "`ramdisk.kernel_arguments`",
+                "`undercloud node console {node}`; name the machine's serial port by console= among "
+                "`ramdisk: kernel_arguments`",
             ),
             Cause(
                 "Secure Boot refuses the kernel",
-                "the screen says so; take the signed kernel, or switch Secure Boot off",
+                SIGNED_LOADERS + OR_OFF,
             ),
-            Cause("too little memory to unpack the ramdisk", "3 GiB at least"),
+            Cause("too little memory to unpack the ramdisk", "give it 3 GiB at least"),
         ),
     ),
     Rule(
@@ -150,7 +150,7 @@ RULES = (
                 "the clock is so wrong that TLS fails",
                 "set it in the firmware's setup (UTC); `timedatectl` on the seed",
             ),
-            Cause("the ramdisk hangs", "`undercloud node console {node}`"),
+            Cause("the ramdisk hangs", "`undercloud node console {node}` shows its last words"),
         ),
     ),
     Rule(

@@ -39,11 +39,23 @@ class Rule:
 
     def tell(self, attempt: Attempt, hop: Hop, match: Match) -> Diagnosis:
         """The diagnosis, with its texts filled in."""
-        words = defaultdict(lambda: "?", {"node": attempt.node, "seed": attempt.seed or "the seed"})
+        words = defaultdict(lambda: "?", _known(attempt))
         words.update({key: str(value) for key, value in match.words.items() if value is not None})
         causes = tuple(Cause(c.what.format_map(words), c.do.format_map(words)) for c in self.causes)
         evidence = (*_once(match.seen), *map(Evidence, match.notes))
         return Diagnosis(self.id, Verdict.STUCK, hop, self.summary.format_map(words), evidence, causes)
+
+
+def _known(attempt: Attempt) -> dict[str, str]:
+    """The words of every rule."""
+    seed = attempt.seed or "SEED"
+    addresses = [m.address for m in attempt.milestones if m.address] or ["ADDRESS"]
+    return {
+        "node": attempt.node,
+        "seed": seed,
+        "url": f"http://{seed}:{attempt.http_port}/boot.ipxe",
+        "address": addresses[-1],
+    }
 
 
 def _once(seen: Sequence[Milestone]) -> Iterator[Evidence]:

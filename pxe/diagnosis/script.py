@@ -68,7 +68,7 @@ RULES = (
         (
             Cause(
                 "it asked before the run was ready for it, or after it was over",
-                "ask for the verb again; if this comes back, tell us with `undercloud report`",
+                "ask for the verb again; if this comes back, report it with `undercloud node history {node}`",
             ),
         ),
         certain=True,

@@ -493,7 +493,7 @@ fault(
         ("step.failed", {"message": "write_image: Disk volume where '/tmp' is located has not enough space"}),
         until=Hop.IMAGE,
     ),
-    "more memory",
+    "image add --compress",
 )
 fault(
     "image.failed",
