@@ -34,22 +34,27 @@ def choose_disk(report: Inventory, hints: RootDevice | None, image_bytes: int) -
     """
     disks = [disk for disk in report.disks if hints is None or hints.fits(disk)]
     if not disks:
-        raise NoSuchDisk(f"no disk fits the root device hints {_words(hints)}; there are: {disks_of(report)}")
+        raise NoSuchDisk(f"no disk fits the root device hints {_words(hints)}; there are: {table_of(report)}")
     if hints is not None and len(disks) > 1:
         raise NoSuchDisk(
-            f"{len(disks)} disks fit the root device hints {_words(hints)}; there are: {disks_of(report)}"
+            f"{len(disks)} disks fit the root device hints {_words(hints)}; there are: {table_of(report)}"
         )
     # A disk whose size nobody tells is taken only where hints name it.
     large = [disk for disk in disks if (disk.size_bytes or (image_bytes if hints else 0)) >= image_bytes]
     if not large:
         raise NoSuchDisk(
             f"the image needs {image_bytes / GIB:.1f} GiB, more than a fitting disk has; there are: "
-            f"{disks_of(report)}"
+            f"{table_of(report)}"
         )
     return min(large, key=lambda disk: (disk.size_bytes or 0, disk.name))
 
 
 def disks_of(report: Inventory) -> str:
+    """The disks in one line, for the journal: name, size, serial."""
+    return "; ".join(describe(disk) for disk in report.disks) or "none"
+
+
+def table_of(report: Inventory) -> str:
     """A table of the disks, as hints can name them; it begins on a line of its own."""
     rows = [("NAME", "GIB", "SERIAL", "WWN", "MODEL", "BY-PATH"), *map(_row, report.disks)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -75,9 +75,7 @@ def test_a_service_step_that_destroys_is_journaled_and_refused_for_a_protected_h
     with active.store.write() as tx:
         tx.nodes.update(active.node().uuid, protected=False)
     assert active.take("service", "write_image").state == "active"
-    said = active.said("destructive")[-1]
-    assert said.startswith("deploy.write_image on ")
-    assert "DISK-A" in said
+    assert active.said("destructive")[-1].startswith("deploy.write_image on /dev/sda 20.0 GiB serial DISK-A")
     assert "critical_service_step:deploy.write_image" in active.runs()[-1].steps
 
 
