@@ -54,9 +54,10 @@ class ConsoleServer:
             raise ValueError(f"a console server is not logged in to; {_WRITE}")
         if url.path.strip("/") or url.query or url.fragment or not _HOST.fullmatch(host):
             raise ValueError(f"this is no port of a console server; {_WRITE}")
-        port = port or (23 if line is Line.TELNET else None)
-        if port is None:
-            raise ValueError(f"a raw port has no number of its own; {_WRITE}")
+        if port is None and line is Line.TELNET:
+            port = 23
+        if not port:
+            raise ValueError(f"a number of a port from 1 on is missing; {_WRITE}")
         return cls(line, host, port)
 
     def __str__(self) -> str:

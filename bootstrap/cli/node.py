@@ -26,7 +26,7 @@ from bootstrap.cli import (
     node_verbs,
     node_view,
 )
-from bootstrap.cli.console import Format, Output, client, out, show, show_json, text
+from bootstrap.cli.console import CommandError, Format, Output, client, out, show, show_json, text
 from bootstrap.cli.node_choice import natural
 from bootstrap.ssh import SSH
 from seed.model import BootInterface
@@ -141,6 +141,8 @@ def set_node(
         given["console"] = None
     if ramdisk_network is not None:
         given["ramdisk_network"] = _network_data(ramdisk_network)
+    if not given:
+        raise CommandError(f"say what to change of '{node}': undercloud node set --help")
     changed = client(ctx).call("PATCH", f"/nodes/{node}", given)
     out.print(f"Node '{changed['name']}' is changed.")
 
@@ -151,9 +153,11 @@ def _network_data(file: str) -> Any:
     try:
         return json.loads(Path(file).read_text())
     except OSError as error:
-        raise typer.BadParameter(f"{file}: {error.strerror}") from None
+        raise CommandError(f"--ramdisk-network {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise CommandError(f"--ramdisk-network {file} is no text") from None
     except ValueError as error:
-        raise typer.BadParameter(f"{file} is no JSON: {error}") from None
+        raise CommandError(f"--ramdisk-network {file} is no JSON: {error}") from None
 
 
 @app.command()

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from bootstrap.cli.console import CommandError, Format, Output, client, out, show_json
 from bootstrap.cli.events import local
+from bootstrap.cli.why import STYLES
 
 MARKS = {"seen": ("●", "green"), "passed": ("○", "dim"), "missing": ("✗", "red"), "ahead": ("·", "dim")}
 WAITED = ("…", "yellow")  # a hop that is not late yet
@@ -24,7 +25,10 @@ def register(app: typer.Typer) -> None:
 def boot(
     ctx: typer.Context,
     node: Annotated[str, typer.Argument(help="Name or UUID.")],
-    attempt: Annotated[int, typer.Option(min=1, max=50, help="1: the newest; 2: the one before; ...")] = 1,
+    attempt: Annotated[
+        int | None,
+        typer.Option(min=1, max=50, help="1: the newest (what is shown by default); 2: the one before; ..."),
+    ] = None,
     output: Output = Format.TABLE,
 ) -> None:
     """Show how a machine booted: each hop with its time, how long it took, and what is usual here.
@@ -32,23 +36,25 @@ def boot(
     USUAL is the median of the fleet's newest boots, and what nine in ten of them stay within, in seconds.
     A bar that ends at its mark took as long as usual.
 
+    As JSON: the newest attempts, or a list of the one that was asked for.
+
     Examples: `undercloud node boot node-1`, `undercloud node boot node-1 --attempt 2`
     """
-    found = client(ctx).get(f"/nodes/{node}/boots", last=max(5, attempt))
+    found = client(ctx).get(f"/nodes/{node}/boots", last=max(5, attempt or 1))
+    name, boots = found["node"], found["boots"]
+    if attempt is not None and attempt > len(boots):
+        raise CommandError(f"{name}: {f'only {len(boots)}' if boots else 'no'} attempts to boot were seen")
     if output is Format.JSON:
-        show_json(found["boots"][attempt - 1 : attempt] if attempt > 1 else found["boots"])
+        show_json(boots[attempt - 1 : attempt] if attempt else boots)
         return
-    boots = found["boots"]
     if not boots:
-        out.print(f"{found['node']}: no boot was seen yet")
+        out.print(f"{name}: no boot was seen yet", markup=False)
         return
-    if attempt > len(boots):
-        raise CommandError(f"{found['node']}: only {len(boots)} attempts to boot were seen")
-    chosen = boots[attempt - 1]
-    out.print(_heading(found["node"], chosen, len(boots)), style="bold", markup=False, soft_wrap=True)
+    chosen = boots[(attempt or 1) - 1]
+    out.print(_heading(name, chosen, len(boots)), style="bold", markup=False, soft_wrap=True)
     out.print(_timeline(chosen))
-    _verdict(found["node"], chosen, attempt)
-    _others(boots, attempt)
+    _verdict(name, chosen)
+    _others(boots, chosen)
 
 
 def _heading(name: str, chosen: dict[str, Any], many: int) -> str:
@@ -117,19 +123,18 @@ def _seen(hop: dict[str, Any], verdict: str) -> str:
     return f"{hop['seen']}{times}"
 
 
-def _verdict(name: str, chosen: dict[str, Any], attempt: int) -> None:
+def _verdict(name: str, chosen: dict[str, Any]) -> None:
     found = chosen["diagnosis"]
-    style = {"up": "green", "under way": "yellow", "stuck": "red"}[found["verdict"]]
-    out.print(f"\n{found['summary']}.", style=style, markup=False, soft_wrap=True)
+    out.print(f"\n{found['summary']}.", style=STYLES[found["verdict"]], markup=False, soft_wrap=True)
     if found["verdict"] == "stuck":
         likely = found["causes"][0]
         out.print(f"Likeliest: {likely['what']}\n→ {likely['do']}", markup=False, soft_wrap=True)
-        if attempt == 1:
+        if chosen["attempt"] == 1:
             out.print(f"All of it: `undercloud why {name}`", markup=False)
 
 
-def _others(boots: list[dict[str, Any]], attempt: int) -> None:
-    others = [boot for boot in boots if boot["attempt"] != attempt]
+def _others(boots: list[dict[str, Any]], chosen: dict[str, Any]) -> None:
+    others = [boot for boot in boots if boot is not chosen]
     if not others:
         return
     table = Table(box=None, pad_edge=False, header_style="dim", style="dim")

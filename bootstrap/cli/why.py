@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,11 +17,13 @@ from hwdrivers.mac import normal_mac
 STYLES = {"up": "green", "under way": "yellow", "stuck": "red"}
 AT = {"up": "is up", "under way": "is on its way to", "stuck": "is stuck before"}
 
-
-# TFTP's data come from any port: their first bytes tell them (opcodes 1 to 6).
+# TFTP's data come from any port: their first bytes tell them (opcodes 1 to 6). Of the port of files only what
+# begins with GET or HTTP, and knocks: the files themselves are not looked at.
 CAPTURED = (
     "arp or icmp or udp port 67 or udp port 68 or udp port 4011 or udp port 547 or "
-    "(udp[8] = 0 and udp[9] > 0 and udp[9] < 7) or tcp port 80 or tcp port 8080"
+    "(udp[8] = 0 and udp[9] > 0 and udp[9] < 7) or tcp port 80 or tcp port 8080 or "
+    "(tcp port 8081 and (tcp[13] & 6 != 0 or tcp[(tcp[12] & 0xf0) >> 2 : 4] = 0x47455420 or "
+    "tcp[(tcp[12] & 0xf0) >> 2 : 4] = 0x48545450))"
 )
 TAKE_ONE = (
     "Where no seed runs, or it does not see everything, capture at the machine's switch port or on the DHCP "
@@ -51,15 +54,16 @@ def why(
 ) -> None:
     """Tell why a machine does not boot: the first missing hop, the evidence, and what to do.
 
-    Examples: `undercloud why node-1`, `undercloud why --pcap boot.pcap --mac 52:54:00:00:00:01`
+    Examples: `undercloud why node-1`, `undercloud why --pcap boot.pcap --mac 52:54:00:00:00:01`,
+    `undercloud why node-1 --pcap boot.pcap --server 192.0.2.1`
     """
     if pcap is not None:
         _captured(ctx, pcap, node, mac, server, output)
         return
-    if node is None or mac or server:
-        raise CommandError(
-            "name a node, or a capture file with --pcap; --mac and --server are about a capture"
-        )
+    if mac or server:
+        raise CommandError("--mac and --server are about a capture: name its file with --pcap")
+    if node is None:
+        raise CommandError("name a node, or a capture file with --pcap")
     found = client(ctx).get(f"/nodes/{node}/why")
     if output is Format.JSON:
         show_json(found)
@@ -77,11 +81,21 @@ def _captured(
     """Of a node the seed knows MACs; without one nothing but the file is needed."""
     from bootstrap.cli.why_capture import why_capture
 
-    if node is not None:
-        macs = set(client(ctx).get(f"/nodes/{node}")["macs"])
-    else:
+    own = _address(server) if server else None
+    if node is None:
         macs = {_mac(mac)} if mac else set()
-    why_capture(path, macs, server, output, site=node is None)
+    elif mac:
+        raise CommandError("the MACs of a node are known: give the node or --mac, not both")
+    else:
+        macs = set(client(ctx).get(f"/nodes/{node}")["macs"])
+    why_capture(path, macs, own, output, site=node is None)
+
+
+def _address(text: str) -> str:
+    try:
+        return str(IPv4Address(text))
+    except ValueError:
+        raise CommandError(f"--server {text}: write the IPv4 address of a DHCP server") from None
 
 
 def _mac(text: str) -> str:
@@ -95,7 +109,8 @@ def show_diagnosis(name: str, found: dict[str, Any]) -> None:
     """A diagnosis as a person reads it."""
     verdict = found["verdict"]
     hop = "" if verdict == "up" else f" the {found['hop']}"
-    out.print(f"{name} {AT[verdict]}{hop}", style=f"bold {STYLES[verdict]}", markup=False, end="")
+    where = f"{AT[verdict]}{hop}" if found["evidence"] else "was not seen booting"
+    out.print(f"{name} {where}", style=f"bold {STYLES[verdict]}", markup=False, end="")
     out.print(f"  [{found['id']}]" if verdict == "stuck" else "", style="dim", markup=False)
     out.print(f"{found['summary']}.", markup=False)
     if found["evidence"]:

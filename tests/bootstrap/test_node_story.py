@@ -153,6 +153,12 @@ def test_flags_are_set_and_told(site: Site) -> None:
         (("maintenance", "on", "node-1", "nobody", "nowhere"), "there is no node 'nobody', 'nowhere'"),
         (("maintenance", "on", "node-1", "--reason", "two\nlines"), "reason"),
         (("protect", "node-9"), "nothing was changed: there is no node 'node-9'"),
+        (("set", "node-1"), "say what to change of 'node-1'"),
+        (("set", "node-1", "--console", "tcp://acs1:0"), "error: console: a number of a port from 1 on"),
+        (("set", "node-1", "--console", "telnet://u:p@acs1"), "console: a console server is not logged in"),
+        (("set", "node-1", "--ramdisk-network", "/gone"), "--ramdisk-network /gone: No such file"),
+        (("set", "node-1", "--ramdisk-network", sys.executable), "is no text"),
+        (("set", "node-1", "--ramdisk-network", __file__), "test_node_story.py is no JSON"),
     ],
 )
 def test_what_is_refused_changes_nothing(site: Site, words: tuple[str, ...], told: str) -> None:

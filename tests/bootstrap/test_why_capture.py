@@ -181,7 +181,9 @@ def test_what_cannot_be_told_is_an_error(capture: Path, tmp_path: Path) -> None:
         (["--pcap", str(laptop)], "none of its 5 frames is of a machine that boots"),
         (["--pcap", __file__], "neither pcap nor pcapng"),
         (["--pcap", str(tmp_path / "gone.pcap")], "gone.pcap: No such file"),
-        (["--mac", MACHINE], "name a node, or a capture file"),
+        (["--pcap", str(capture), "--server", "here"], "--server here: write the IPv4 address"),
+        (["node-1", "--pcap", str(capture), "--mac", MACHINE], "give the node or --mac, not both"),
+        (["--mac", MACHINE], "name its file with --pcap"),
         ([], "name a node, or a capture file"),
     ]:
         code, said, complained = why(*words)

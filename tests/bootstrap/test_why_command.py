@@ -139,8 +139,11 @@ def test_a_machine_that_boots_is_given_its_time(world: World, does: Command) -> 
 
 def test_a_node_that_never_booted_has_nothing_wrong(world: World, does: Command) -> None:
     world.at("manageable")
-    assert does("why", "node-1").startswith("node-1 is up\nnothing is wrong: nobody waits for it to boot.\n")
+    told = "node-1 was not seen booting\nnothing is wrong: nobody waits for it to boot.\n"
+    assert does("why", "node-1").startswith(told)
     assert does("node", "boot", "node-1") == "node-1: no boot was seen yet\n"
     assert json.loads(does("node", "boot", "node-1", "-o", "json")) == []
+    gone = ("node", "boot", "node-1", "--attempt", "1", "-o", "json")
+    assert "node-1: no attempts to boot were seen" in does(*gone, code=1)
     assert "nobody" in does("why", "nobody", code=1)
     assert "nobody" in does("node", "boot", "nobody", code=1)
