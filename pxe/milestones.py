@@ -33,6 +33,17 @@ class Hop(StrEnum):
     HOME = "first boot"
 
 
+class StepFault(StrEnum):
+    """What a step of a run failed at, as far as that tells something of the boot."""
+
+    BMC = "bmc"
+    NO_POWER = "no power"
+    IN_VAIN = "waited in vain"
+    AGENT_GONE = "agent gone"
+    OTHER_MACHINE = "other machine"
+    NO_DISK_FITS = "no disk fits"
+
+
 class TFTPFailure(StrEnum):
     """Where a transfer came to its end."""
 
@@ -97,6 +108,6 @@ KINDS: dict[str, Hop | None] = {
     "instance.home": Hop.HOME,
     "instance.refused": None,  # the operating system called, and was sent away
     "power.off": None,
-    "step.retry": None,
-    "step.failed": None,  # a step of the run gave up; data: step
+    "step.retry": None,  # data: fault (StepFault), if it is one of these
+    "step.failed": None,  # a step of the run gave up; data: step, reason, fault
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
+from pxe.milestones import StepFault
 from seed.lifecycle import Lifecycle, Transition
 from seed.model import Intent, Run, RunState, Standing
 from seed.step import Complete, Failed, Result, Step, Waiting
@@ -26,7 +27,8 @@ class Change:
     events: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
 
     def say(self, kind: str, message: str, **data: Any) -> None:
-        self.events.append((kind, message, data))
+        known = {name: value for name, value in data.items() if value is not None}
+        self.events.append((kind, message, known))
 
     def follow(self, edge: Transition, who: str) -> None:
         """Take the node along an edge of the graph; a run that returns elsewhere than the edge says wins."""
@@ -56,7 +58,7 @@ class Advance:
         self._clock = clock
         self._jitter = jitter
 
-    def answer(self, run: Run, node: Standing, result: Result, last_words: Callable[[str], str]) -> Change:
+    def answer(self, run: Run, node: Standing, result: Result, last_words: Callable[[Failed], str]) -> Change:
         """What follows from a step's answer; `last_words` tells what is known beside a failure's reason."""
         change = Change(run, node)
         match result:
@@ -106,7 +108,7 @@ class Advance:
         step = self.step_named(run.step or "")
         return replace(run, needs=step.needs if step else None, slot=False)
 
-    def _wait(self, change: Change, result: Waiting, last_words: Callable[[str], str]) -> None:
+    def _wait(self, change: Change, result: Waiting, last_words: Callable[[Failed], str]) -> None:
         run, now, step = change.run, self._clock(), self.step_named(change.run.step or "")
         if step is None:
             raise AssertionError("a step that answered is there")
@@ -117,7 +119,7 @@ class Advance:
         deadline = run.deadline or now + step.timeout
         if result.poll is not None and now > deadline:
             late = f"not done after {duration(step.timeout)}; it waited for {result.reason}"
-            self._fail(change, Failed(late), last_words)
+            self._fail(change, Failed(late, fault=StepFault.IN_VAIN), last_words)
             return
         self._go(change, "wait", if_possible=True)
         if result.reason != run.reason:
@@ -133,14 +135,14 @@ class Advance:
         if result.poll is None:
             self._hold(change, result.reason)
 
-    def _fail(self, change: Change, result: Failed, last_words: Callable[[str], str]) -> None:
+    def _fail(self, change: Change, result: Failed, last_words: Callable[[Failed], str]) -> None:
         run, attempt = change.run, change.run.attempt + 1
         change.facts |= result.facts
         if result.retryable and attempt < result.attempts and run.intent is not Intent.ABORT:
             self._retry(change, result, attempt)
             return
-        message = f"{run.step}: {result.reason}{last_words(result.reason)}"
-        change.say("step.failed", message, step=run.step, reason=result.reason)
+        message = f"{run.step}: {result.reason}{last_words(result)}"
+        change.say("step.failed", message, step=run.step, reason=result.reason, fault=result.fault)
         self._break_off(change, message)
         self._go(change, "fail")
         change.end(RunState.FAILED, message, self._clock())
@@ -148,7 +150,8 @@ class Advance:
     def _retry(self, change: Change, result: Failed, attempt: int) -> None:
         pause = min(timedelta(seconds=2**attempt), LONGEST_PAUSE) * (0.5 + self._jitter())
         reason = f"{result.reason} (attempt {attempt} of {result.attempts})"
-        change.say("step.retry", f"{change.run.step}: {reason}, again in {duration(pause)}", attempt=attempt)
+        message = f"{change.run.step}: {reason}, again in {duration(pause)}"
+        change.say("step.retry", message, attempt=attempt, fault=result.fault)
         change.run = replace(change.run, attempt=attempt, reason=reason, wake_at=self._clock() + pause)
 
     def _hold(self, change: Change, reason: str) -> None:

@@ -15,6 +15,7 @@ from pxe.milestones import Hop, Milestone
 from seed.boot_attempts import BOOTING, Boot, milestone, split, until
 from seed.boot_times import LOOKED_AT
 from seed.model import Node, Run, RunState
+from seed.step import Failed
 from seed.store import Transaction
 from seed.store.errors import NotFound
 
@@ -64,13 +65,14 @@ class Boots:
             told[number] = replace(later, attempt=_installed_by(later.attempt, told[number - 1].attempt))
         return told[::-1][:most]
 
-    def why(self, tx: Transaction, run: Run, reason: str) -> Diagnosis | None:
-        """Why the boot that `run` waits for does not get there, now that it is given up for `reason`."""
+    def why(self, tx: Transaction, run: Run, answer: Failed) -> Diagnosis | None:
+        """Why the boot that `run` waits for does not get there, now that its step gave this answer."""
         step = (run.step or "").partition(":")[0]
         if step not in BOOTING:
             return None
         (told,) = self.of(tx, tx.nodes.get(run.node))
-        failed = Milestone("step.failed", f"{run.step}: {reason}", at=self._clock(), data={"step": step})
+        data = {"step": step, "fault": answer.fault}
+        failed = Milestone("step.failed", f"{run.step}: {answer.reason}", at=self._clock(), data=data)
         way = BOOTING[step]
         attempt = told.attempt
         if way is not attempt.way or (told.run is not None and told.run.id != run.id):

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hwdrivers.errors import BMCError
+from pxe.milestones import StepFault
 from seed import record
 from seed.advance import Advance, Change
 from seed.agent import AgentError
@@ -187,7 +188,7 @@ class Conductor:
         try:
             return step.execute(self._view(node, run))
         except BMCError as error:
-            return Failed(str(error), retryable=error.retryable, attempts=error.attempts)
+            return Failed(str(error), retryable=error.retryable, attempts=error.attempts, fault=StepFault.BMC)
         except AgentError as error:
             return Failed(str(error), retryable=error.retryable)
         except StoreFailed as error:
@@ -264,8 +265,8 @@ class Conductor:
         return [(run, nodes[run.node]) for run in going_on], ended
 
     def _answer(self, tx: Transaction, run: Run, node: Any, result: Result) -> Change:
-        def last_words(reason: str) -> str:
-            return self._last_words.of(tx, run, reason)
+        def last_words(failed: Failed) -> str:
+            return self._last_words.of(tx, run, failed)
 
         change = self.advance.answer(run, node, result, last_words)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pxe.diagnosis.diagnosis import Diagnosis
 from seed.boots import Boots
 from seed.model import Run
+from seed.step import Failed
 from seed.store import Transaction
 
 SEEN = ("boot.", "agent.", "power.")  # events that tell where a machine got to
@@ -16,12 +17,12 @@ class LastWords:
     def __init__(self, boots: Boots) -> None:
         self._boots = boots
 
-    def of(self, tx: Transaction, run: Run, reason: str) -> str:
-        """To be put behind `reason`, for which the run's present step gave up."""
+    def of(self, tx: Transaction, run: Run, failed: Failed) -> str:
+        """To be put behind the reason for which the run's present step gave up."""
         event = tx.events.latest(run.node, prefixes=SEEN)
         last = f"; last seen {event.at:%H:%M:%S} UTC: {event.message}" if event else ""
-        found = self._boots.why(tx, run, reason)
-        return f"{last}. {_words(tx.nodes.get(run.node).name, reason, found)}" if found else last
+        found = self._boots.why(tx, run, failed)
+        return f"{last}. {_words(tx.nodes.get(run.node).name, failed.reason, found)}" if found else last
 
 
 def _words(node: str, reason: str, found: Diagnosis) -> str:

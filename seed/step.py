@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
+from pxe.milestones import StepFault
 from seed.model import Node, Run
 
 
@@ -41,13 +42,14 @@ class Waiting:
 class Failed:
     """It went wrong; `retryable` says whether trying again could help, and `attempts` how often in all.
 
-    `facts` were learnt on the way.
+    `facts` were learnt on the way; `fault`: what it means for a boot that is waited for.
     """
 
     reason: str
     retryable: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
     attempts: int = 4
+    fault: StepFault | None = None
 
 
 Result = Complete | Waiting | Failed

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pxe.diagnosis.advice import NO_DISK_DRIVER
 from pxe.diagnosis.attempt import Attempt
 from pxe.diagnosis.diagnosis import Cause
-from pxe.diagnosis.rule import Match, Rule, always, found, kinds
-from pxe.milestones import Hop
+from pxe.diagnosis.rule import Match, Rule, always, found, kinds, step_failed
+from pxe.milestones import Hop, StepFault
 
 
-def _said(*words: str) -> Callable[[Attempt], Match | None]:
-    """Asks for a step of the run that failed with any of these words."""
+def _agent_said(*words: str) -> Callable[[Attempt], Match | None]:
+    """Asks for a step that failed with any of these words: the agent has no other way to tell."""
 
     def asks(attempt: Attempt) -> Match | None:
         failed = attempt.of("step.failed")
@@ -21,11 +21,15 @@ def _said(*words: str) -> Callable[[Attempt], Match | None]:
     return asks
 
 
+def _no_disk_fits(attempt: Attempt) -> Match | None:
+    return step_failed(StepFault.NO_DISK_FITS)(attempt) or _agent_said("no suitable device")(attempt)
+
+
 RULES = (
     Rule(
         "image.checksum",
         (Hop.IMAGE,),
-        _said("checksum", "failed to verify"),
+        _agent_said("checksum", "failed to verify"),
         "the image that {node} got is not the image that was declared: {said}",
         (
             Cause(
@@ -42,7 +46,7 @@ RULES = (
     Rule(
         "image.no-disk-fits",
         (Hop.IMAGE,),
-        _said("no disk", "root_device", "no suitable device", "too small", "hints"),
+        _no_disk_fits,
         "no disk of {node} is the one that the image is to go to: {said}",
         (
             Cause(
@@ -57,7 +61,7 @@ RULES = (
     Rule(
         "image.no-space",
         (Hop.IMAGE,),
-        _said("space", "memory"),
+        _agent_said("space", "memory"),
         "{node} has too little room for the image: {said}",
         (
             Cause(
@@ -70,7 +74,7 @@ RULES = (
     Rule(
         "image.another-machine",
         (Hop.IMAGE,),
-        _said("the machine that booted has serial", "of the machine's nics"),
+        step_failed(StepFault.OTHER_MACHINE),
         "another machine than {node} booted: {said}",
         (
             Cause(
@@ -88,7 +92,7 @@ RULES = (
     Rule(
         "image.agent-gone",
         (Hop.IMAGE,),
-        _said("lost power", "is silent", "does not answer"),
+        step_failed(StepFault.AGENT_GONE),
         "the agent of {node} was lost while the image was written: {said}",
         (
             Cause("the machine lost power or reset itself", "`undercloud node sel {node}`; look at its LEDs"),

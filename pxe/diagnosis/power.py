@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import re
-
 from pxe.diagnosis.attempt import Attempt
 from pxe.diagnosis.diagnosis import Cause
-from pxe.diagnosis.rule import Match, Rule, always, found
-from pxe.milestones import Hop
-
-_OFF_SAYS = re.compile(r"the machine (lost power|is off)")  # seed/steps/
-_BMC_SAYS = re.compile(r"\b(ipmi|redfish)://")
+from pxe.diagnosis.rule import Match, Rule, always, found, step_failed
+from pxe.milestones import Hop, StepFault
 
 
 def _refused(attempt: Attempt) -> Match | None:
     said = attempt.of("step.failed", "step.retry")
-    return found([m for m in said if _BMC_SAYS.search(m.message)])
+    return found([m for m in said if m.data.get("fault") == StepFault.BMC])
 
 
 def _broken_off(attempt: Attempt) -> Match | None:
-    return found([m for m in attempt.of("step.failed") if not _BMC_SAYS.search(m.message)])
+    return found([m for m in attempt.of("step.failed") if m.data.get("fault") != StepFault.BMC])
 
 
 def _off(attempt: Attempt) -> Match | None:
-    said = [m for m in attempt.of("step.failed") if _OFF_SAYS.search(m.message)]
-    if attempt.powered is not False and not said:
-        return None
-    return Match(attempt.milestones[-1:], notes=() if said else ("its BMC says: off",))
+    if step_failed(StepFault.NO_POWER)(attempt):
+        return Match(attempt.milestones[-1:])
+    if attempt.powered is False:
+        return Match(attempt.milestones[-1:], notes=("its BMC says: off",))
+    return None
 
 
 RULES = (

@@ -9,7 +9,7 @@ from typing import Any
 
 from pxe.diagnosis.attempt import Attempt
 from pxe.diagnosis.diagnosis import Cause, Diagnosis, Evidence, Verdict
-from pxe.milestones import Hop, Milestone
+from pxe.milestones import Hop, Milestone, StepFault
 
 SHOWN = 4  # of the newest sightings that speak for a rule: more would bury them
 
@@ -88,6 +88,11 @@ def found(seen: Sequence[Milestone], *notes: str, **words: Any) -> Match | None:
 def always(attempt: Attempt) -> Match:
     """For the last rule of a hop: what was seen last is the evidence."""
     return Match(attempt.milestones, {"times": len(attempt.milestones)})
+
+
+def step_failed(*faults: StepFault) -> Callable[[Attempt], Match | None]:
+    """Asks for a step of the run that failed with one of these."""
+    return lambda attempt: found([m for m in attempt.of("step.failed") if m.data.get("fault") in faults])
 
 
 def signs(*names: str) -> Callable[[Attempt], Match | None]:

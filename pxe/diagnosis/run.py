@@ -5,15 +5,13 @@ from __future__ import annotations
 from pxe.diagnosis.attempt import Attempt
 from pxe.diagnosis.diagnosis import Cause
 from pxe.diagnosis.rule import Match, Rule, found
-from pxe.milestones import Hop
-
-_IN_VAIN = "not done after"  # seed/advance.py
+from pxe.milestones import Hop, StepFault
 
 
 def _broken_off(attempt: Attempt) -> Match | None:
     """A run that failed before the hop had its time, for another reason than that it waited in vain."""
     failed = attempt.of("step.failed")[-1:]
-    return None if not failed or _IN_VAIN in failed[0].message else found(failed)
+    return None if not failed or failed[0].data.get("fault") == StepFault.IN_VAIN else found(failed)
 
 
 RULES = (

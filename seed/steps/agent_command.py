@@ -8,6 +8,7 @@ from typing import Any
 
 from hwdrivers.bmc import PowerState
 from hwdrivers.errors import BMCError
+from pxe.milestones import StepFault
 from seed.advance import duration
 from seed.agent import AgentUnreachable, Command
 from seed.bmcs import BMCs
@@ -79,14 +80,15 @@ class AgentCommand:
             with self._bmcs.open(walk.node) as bmc:
                 if bmc.power_state() is PowerState.OFF:
                     reason = f"the machine lost power; {when}. Check its power supply, then ask again"
-                    return Failed(reason, facts={"power": PowerState.OFF.value})
+                    return Failed(reason, facts={"power": PowerState.OFF.value}, fault=StepFault.AGENT_GONE)
         except BMCError as trouble:
             when = f"{when}; its BMC neither: {trouble}"
         now = self._clock()
         since = datetime.fromisoformat(walk.memo.get("silent") or now.isoformat())
         walk.remember(silent=since.isoformat())
         if now - since > SILENCE:
-            return Failed(f"the agent is silent for {SILENCE.seconds} s; {when}")
+            words = f"the agent is silent for {SILENCE.seconds} s; {when}"
+            return Failed(words, fault=StepFault.AGENT_GONE)
         return Waiting(f"the agent to answer again; {when}")
 
 

@@ -9,6 +9,7 @@ from hwdrivers.bmc import BMC, BootDevice, PowerState
 from hwdrivers.errors import BMCError
 from hwdrivers.power import ensure_power
 from pxe.images import ImageError
+from pxe.milestones import StepFault
 from seed.bmcs import BMCs
 from seed.images import Images
 from seed.media import BootMedia
@@ -117,5 +118,6 @@ class BootRamdisk:
             )
         with self._bmcs.open(walk.node) as bmc:
             if bmc.power_state() is PowerState.OFF:
-                return Failed("the machine lost power while it was booting the ramdisk")
+                words = "the machine lost power while it was booting the ramdisk"
+                return Failed(words, fault=StepFault.NO_POWER)
         return Waiting("the agent to call home from the ramdisk", timedelta(seconds=30))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from hwdrivers.bmc import PowerState
+from pxe.milestones import StepFault
 from seed.bmcs import BMCs
 from seed.instances import Instances
 from seed.step import Complete, Failed, Result, Waiting, Walk
@@ -28,5 +29,6 @@ class FirstBoot:
             return Complete("the operating system called home")
         with self._bmcs.open(walk.node) as bmc:
             if bmc.power_state() is PowerState.OFF:
-                return Failed("the machine is off, so its operating system cannot have started")
+                words = "the machine is off, so its operating system cannot have started"
+                return Failed(words, fault=StepFault.NO_POWER)
         return Waiting("the operating system to call home", timedelta(seconds=30))

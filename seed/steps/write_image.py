@@ -12,6 +12,7 @@ from typing import Any
 from hwdrivers.inventory import Disk
 from profiles.root_device import RootDevice
 from pxe.images import ImageError, OSImage
+from pxe.milestones import StepFault
 from seed.agent import Command, agent_node
 from seed.images import Images
 from seed.instances import Instances
@@ -51,11 +52,13 @@ class WriteImage:
             return Failed("the agent or the instance is gone; ask for the deploy again")
         wrong = mismatch(node, agent.report)
         if wrong:
-            return Failed(wrong)
+            return Failed(wrong, fault=StepFault.OTHER_MACHINE)
         try:
             image = self._images.os_image(node.instance.image)
             disk = choose_disk(agent.report, _hints(node.instance), image.virtual_size)
-        except (NoSuchDisk, ImageError) as error:
+        except NoSuchDisk as error:
+            return Failed(str(error), fault=StepFault.NO_DISK_FITS)
+        except ImageError as error:
             return Failed(str(error))
         if "announced" not in walk.memo:
             walk.note("destructive", f"writing '{image.name}' over {describe(disk)}", serial=disk.serial)

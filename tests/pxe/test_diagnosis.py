@@ -32,7 +32,7 @@ from pxe.diagnosis.__main__ import table
 from pxe.diagnosis.attempt import Attempt, Usual, Way
 from pxe.diagnosis.diagnose import RULES, diagnose
 from pxe.diagnosis.diagnosis import Verdict
-from pxe.milestones import KINDS, Hop, Milestone, TFTPFailure
+from pxe.milestones import KINDS, Hop, Milestone, StepFault, TFTPFailure
 
 ON = ("power.on",)
 FIRMWARE = (ON, ("boot.dhcpdiscover", UEFI))
@@ -59,7 +59,13 @@ fault(
     Hop.POWER,
     "node-1 did not switch it on: boot_ramdisk: ipmi://192.0.2.9: cannot ask for power on: no answer",
     attempt(
-        ("step.failed", {"message": "boot_ramdisk: ipmi://192.0.2.9: cannot ask for power on: no answer"}),
+        (
+            "step.failed",
+            {
+                "message": "boot_ramdisk: ipmi://192.0.2.9: cannot ask for power on: no answer",
+                "fault": StepFault.BMC,
+            },
+        ),
         over=True,
         powered=None,
     ),
@@ -95,7 +101,7 @@ fault(
     "is off now",
     attempt(
         *up_to("boot.initramfs"),
-        ("step.failed", {"message": "boot_ramdisk: the machine lost power while it was booting"}),
+        ("step.failed", {"message": "boot_ramdisk: the machine lost power", "fault": StepFault.NO_POWER}),
         later=1,
         over=True,
     ),
@@ -107,7 +113,13 @@ fault(
     "ipmi://192.0.2.1: cannot ask for power: no answer",
     attempt(
         *up_to("boot.initramfs"),
-        ("step.failed", {"message": "boot_ramdisk: ipmi://192.0.2.1: cannot ask for power: no answer"}),
+        (
+            "step.failed",
+            {
+                "message": "boot_ramdisk: ipmi://192.0.2.1: cannot ask for power: no answer",
+                "fault": StepFault.BMC,
+            },
+        ),
         later=1,
         over=True,
     ),
@@ -453,7 +465,10 @@ fault(
     "root_device",
     attempt(
         *up_to("agent.heartbeat"),
-        ("step.failed", {"message": "write_image: root_device fits no disk: sda (8 GB)"}),
+        (
+            "step.failed",
+            {"message": "write_image: root_device fits no disk", "fault": StepFault.NO_DISK_FITS},
+        ),
         until=Hop.IMAGE,
     ),
     "root_device",
@@ -466,7 +481,10 @@ fault(
         *up_to("agent.heartbeat"),
         (
             "step.failed",
-            {"message": "write_image: the machine that booted has serial X1, node 'node-1' has S"},
+            {
+                "message": "write_image: the machine that booted has serial X1",
+                "fault": StepFault.OTHER_MACHINE,
+            },
         ),
         until=Hop.IMAGE,
     ),
@@ -478,7 +496,7 @@ fault(
     "was lost while",
     attempt(
         *up_to("agent.heartbeat"),
-        ("step.failed", {"message": "write_image: the machine lost power"}),
+        ("step.failed", {"message": "write_image: the machine lost power", "fault": StepFault.AGENT_GONE}),
         until=Hop.IMAGE,
         powered=False,
     ),
@@ -695,13 +713,15 @@ SOME_DATA = st.fixed_dictionaries(
         "line": st.sampled_from(["{broken} %s", "x"]),
         "disks": st.sampled_from([0, 1, None]),
         "reason": st.sampled_from(["ignored", None]),
+        "fault": st.sampled_from([*StepFault, None]),
+        "failure": st.sampled_from([*TFTPFailure, None]),
     },
 )
 MILESTONES = st.builds(
     seen,
     kind=st.sampled_from([*KINDS, "something.else"]),
     second=st.floats(0, 5000),
-    message=st.sampled_from(["", "no disk", "{server}", "ipmi://x: cannot"]),
+    message=st.sampled_from(["", "no disk", "{server}", "checksum"]),
     data=st.just({}),
 ).flatmap(lambda m: st.builds(replace, st.just(m), data=SOME_DATA))
 ATTEMPTS = st.builds(

@@ -156,8 +156,8 @@ def test_a_bmc_that_refuses_is_an_attempt_without_power(site: Site) -> None:
     site.end(first, "done", cursor=1)
     second = site.run("provide", "boot_ramdisk")
     words = "boot_ramdisk: ipmi://192.0.2.1: cannot ask for power on: no answer"
-    site.happens("step.retry", 60, f"{words} (attempt 1 of 4), again in 2 s", run=second, attempt=1)
-    site.happens("step.failed", 60, words, run=second, step="boot_ramdisk")
+    site.happens("step.retry", 60, f"{words} (attempt 1 of 4), again in 2 s", run=second, fault="bmc")
+    site.happens("step.failed", 60, words, run=second, step="boot_ramdisk", fault="bmc")
     site.end(second, "failed")
     refused, before = site.told()
     assert diagnose(refused.attempt).id == "power.refused"
@@ -169,14 +169,14 @@ def test_a_machine_that_a_run_tries_to_switch_on_is_waited_for(site: Site) -> No
         tx.nodes.update(site.uuids["node-1"], power="power off", expected_power="power off")
     run = site.run("inspect", "boot_ramdisk")
     words = "boot_ramdisk: ipmi://192.0.2.1: cannot reach power on: it stayed off for 61 s"
-    site.happens("step.retry", 61, f"{words} (attempt 1 of 4), again in 2 s", run=run, attempt=1)
+    site.happens("step.retry", 61, f"{words} (attempt 1 of 4), again in 2 s", run=run, fault="bmc")
     site.clock.move(timedelta(minutes=5))
     assert diagnose(site.newest().attempt).id == "power.refused"
 
 
 def test_a_bmc_that_takes_the_second_request_is_one_attempt(site: Site) -> None:
     run = site.run("inspect", "boot_ramdisk")
-    site.happens("step.retry", 1, "boot_ramdisk: ipmi://x: busy (attempt 1 of 4)", run=run, attempt=1)
+    site.happens("step.retry", 1, "boot_ramdisk: ipmi://x: busy (attempt 1 of 4)", run=run, fault="bmc")
     site.boots_well(run)
     (told,) = site.told()
     assert told.attempt.missing is None
