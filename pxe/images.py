@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pxe.build.manifest import ADDED, DISK_FORMATS, MANIFEST, Compression, DiskF
 
 _BUILD_COMMAND = {"ramdisk": "build-ramdisk", "os": "build-os", "container": "build-container"}
 _RAMDISK_PARTS = ("kernel", "initramfs")
+_FOLDER = re.compile(r"[^/\0.][^/\0]*")  # machines ask by name: what is not below the images is not theirs
 
 
 class ImageError(Exception):
@@ -140,6 +142,8 @@ def _check(path: Path, expected: str, manifest: Manifest) -> None:
 
 def read_manifest(images_dir: Path, name: str) -> Manifest:
     """The manifest of one image; not found and broken are two answers."""
+    if not _FOLDER.fullmatch(name):
+        raise ImageNotFound(_not_found(images_dir, name))
     path = images_dir / name / MANIFEST
     try:
         text = path.read_bytes()

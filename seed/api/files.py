@@ -48,8 +48,8 @@ def _found(find: Callable[[str], Path]) -> Callable[..., Path]:
     def path(**asked: str) -> Path:
         try:
             return find(*asked.values())
-        except NotFound as error:
-            raise Refused(404, str(error)) from error
+        except NotFound:  # whose words list what there is instead, which is no stranger's business
+            raise Refused(404, "there is no such file") from None
         except (ImageError, StoreFailed) as error:
             raise Refused(503, str(error)) from error
 

@@ -45,7 +45,7 @@ def beat(face: Face, node: Node, token: str) -> int:
     return face.post(f"/v1/heartbeat/{node.uuid}", json=body).status_code
 
 
-@pytest.mark.parametrize("boot", list(NextBoot))
+@pytest.mark.parametrize("boot", [NextBoot.DISK, NextBoot.RAMDISK])  # HOST: test_host_ramdisk.py
 def test_the_boot_script_of_a_machine(world: World, face: Face, machine: Machine, boot: NextBoot) -> None:
     expect(world, boot)
     answer = face.get("/boot/script", params={"mac": machine.mac.replace(":", "-").upper()})
@@ -78,6 +78,15 @@ def test_the_files_behind_the_script(world: World) -> None:
     assert world.fetch("/images/debian-12") == (200, b"a whole disk")
     assert world.fetch("/images/nothing")[0] == 503
     assert world.fetch("/images/ramdisk")[0] == 503
+
+
+@pytest.mark.usefixtures("machine")
+def test_nothing_else_is_a_file_for_machines(world: World) -> None:
+    here = world.images.os_image("debian-12").path.parent
+    for name in (f"..%2F{here.parent.name}%2Fdebian-12", f"{str(here).replace('/', '%2F')}", "a%00b"):
+        assert world.fetch(f"/images/{name}")[0] == 503
+    status, told = world.fetch("/boot/nobody/kernel")
+    assert (status, b"node-1" in told) == (404, False)
 
 
 def test_the_agent_asks_for_the_version_first(face: Face) -> None:
