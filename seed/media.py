@@ -81,8 +81,11 @@ class BootMedia:
     def withdraw(self, node: Node, url: str) -> None:
         """From now on that is not offered any more."""
         with self._store.write() as tx:
-            if self._url_of(tx, node.uuid) == url:  # else a run has offered a new one meanwhile
-                tx.secrets.drop(node.uuid, OFFERED)
+            if self._url_of(tx, node.uuid) != url:  # a run has offered a new one meanwhile
+                return
+            tx.secrets.drop(node.uuid, OFFERED)
+        self._fetched.pop(node.uuid, None)
+        self._read.pop(node.uuid, None)
 
     def left(self) -> list[tuple[Node, str]]:
         """Nodes to which an ISO is offered although no run is under way that could boot it, with its URL."""
@@ -147,18 +150,21 @@ class BootMedia:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     boot_iso.build(ramdisk, path)
                     self._tidy()
-                if name not in self._loaded:
-                    self._loaded[name] = boot_iso.load(path)
+                return name, self._load(name)
         except ProcessError as error:
             raise ImageError(f"no boot ISO can be made: {error}") from error
-        return name, self._loaded[name]
+
+    def _load(self, name: str) -> BootISO:
+        """One that is there; the caller holds the lock."""
+        if name not in self._loaded:
+            self._loaded[name] = boot_iso.load(self._path(name))
+        return self._loaded[name]
 
     def _iso(self, name: str) -> BootISO:
         """The ISO of that name, which another seed may have offered; raises NotFound, ImageError."""
-        if name in self._loaded and self._path(name).exists():
-            return self._loaded[name]
-        if self._path(name).exists():
-            return self._loaded.setdefault(name, boot_iso.load(self._path(name)))
+        with self._building:
+            if self._path(name).exists():
+                return self._load(name)
         present, iso = self._present()
         if present != name:
             raise NotFound("it was made of a ramdisk that this seed does not have")
