@@ -16,6 +16,7 @@ from hwdrivers.credentials import Credentials, Secret
 from hwdrivers.errors import Unreachable
 from hwdrivers.fake import FakeBMC, Fault
 from hwdrivers.inventory import Disk
+from pxe.milestones import StepFault
 from seed.conductor import Conductor
 from seed.fake_agent import WRITE
 from seed.lifecycle import ironic_39
@@ -46,6 +47,11 @@ def failed(world: World, verb: str, state: str) -> str:
     return node.last_error
 
 
+def fault(world: World) -> StepFault | None:
+    """What diagnosis goes by of the step that failed."""
+    return world.events("step.failed")[-1].data.get("fault")
+
+
 def test_a_wrong_password_is_tried_once(world: World) -> None:
     with world.store.write() as tx:
         tx.credentials.put("rack", Credentials("admin", Secret("wrong")))
@@ -53,6 +59,7 @@ def test_a_wrong_password_is_tried_once(world: World) -> None:
     why = failed(world, "manage", "enroll")
     assert world.machines[0].bmc.logins == ["admin"]
     assert "wrong password" in why
+    assert fault(world) == StepFault.BMC
     assert not world.events("step.retry")
 
 
@@ -61,6 +68,7 @@ def test_a_silent_bmc_is_tried_a_few_times_and_the_operator_sees_it(world: World
     world.enroll()
     why = failed(world, "manage", "enroll")
     assert "no answer" in why
+    assert {event.data["fault"] for event in world.events("step.retry")} == {StepFault.BMC}
     assert len(world.machines[0].bmc.logins) == Unreachable.attempts
     said = world.said("step.retry")
     assert len(said) == Unreachable.attempts - 1
@@ -85,6 +93,7 @@ def test_a_machine_that_never_boots_fails_with_the_last_thing_seen(ready: World)
     ready.machines[0].hangs = True
     why = failed(ready, "deploy", "deploy failed")
     assert why.startswith("boot_ramdisk: not done after 20 min; it waited for the agent to call home")
+    assert fault(ready) == StepFault.IN_VAIN
     assert "UTC: powered on to boot from the network. First missing is DHCPDISCOVER: node-1 was swit" in why
     assert why.endswith("More: `undercloud why node-1`")
 
@@ -106,6 +115,7 @@ def test_power_that_is_cut_while_the_image_is_written(ready: World) -> None:
     machine.agent.fates[WRITE] = machine.cut_power
     why = failed(ready, "deploy", "deploy failed")
     assert why.startswith("write_image: the machine lost power")
+    assert fault(ready) == StepFault.AGENT_GONE
     assert "last seen" in why
     assert machine.agent.written == []
 
@@ -135,6 +145,7 @@ def test_an_agent_that_falls_silent_gets_some_minutes(ready: World) -> None:
     machine.agent.is_up = False
     ready.settle()
     assert "silent for 180 s" in (ready.node().last_error or "")
+    assert fault(ready) == StepFault.AGENT_GONE
     assert ready.node().state == "deploy failed"
 
 
@@ -488,6 +499,7 @@ def test_a_disk_that_is_not_clear_is_refused_before_and_after_the_boot(
     with world.store.write() as tx:
         tx.nodes.update(tx.nodes.get("node-1").uuid, inventory=None)
     assert words in failed(world, "deploy", "deploy failed")
+    assert fault(world) == StepFault.NO_DISK_FITS
     assert machine.agent.written == []
     assert machine.agent.count(WRITE) == 0
 
