@@ -13,6 +13,8 @@ from seed.model import Agent, BootInterface, Instance, NextBoot, Node, PowerPoli
 from seed.store import tables
 from seed.store.errors import Conflict, NotFound
 
+NAMED = 10  # of many nodes, when one is not there
+
 _MOVE = (
     sa.update(tables.node)
     .where(tables.node.c.uuid == sa.bindparam("node_uuid"))
@@ -40,10 +42,13 @@ class Nodes:
         """The node of this UUID or name; raises NotFound."""
         node = self._find(sa.or_(tables.node.c.uuid == key, tables.node.c.name == key))
         if node is None:
-            known = [n.name for n in self.all()]
-            listing = ", ".join(known[:10]) + (", ..." if len(known) > 10 else "") if known else "none"
-            raise NotFound(f"no node '{key}'; there are: {listing}")
+            raise NotFound(f"no node '{key}'; there are: {self._some_names() or 'none'}")
         return node
+
+    def _some_names(self) -> str:
+        names = sa.select(tables.node.c.name).order_by(tables.node.c.name).limit(NAMED + 1)
+        known = list(self._connection.execute(names).scalars())
+        return ", ".join(known[:NAMED]) + (", ..." if len(known) > NAMED else "")
 
     def all(self) -> list[Node]:
         """Every node, by name."""

@@ -114,11 +114,14 @@ event = sa.Table(
     sa.Column("at", UTCDateTime, nullable=False),
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("message", sa.Text, nullable=False),
-    sa.Column("node", sa.String, index=True),
+    sa.Column("node", sa.String),
     sa.Column("run", sa.Integer),
     sa.Column("data", sa.JSON, nullable=False),
     sqlite_autoincrement=True,
 )
+
+# The newest of a node are asked for all the time: without `id` PostgreSQL would sort all that it ever had.
+sa.Index("event_node", event.c.node, event.c.id)
 
 agent = sa.Table(
     "agent",

@@ -15,3 +15,5 @@ def upgrade() -> None:
     op.add_column("node", sa.Column("ramdisk_network", sa.JSON))
     op.create_index("node_system_uuid", "node", ["system_uuid"])
     op.create_index("node_serial", "node", ["serial"])
+    op.drop_index("ix_event_node", "event")
+    op.create_index("event_node", "event", ["node", "id"])
