@@ -35,6 +35,7 @@ from seed.declarations import Declarations
 from seed.ejecting import Ejecting
 from seed.errors import StoreFailed
 from seed.grub_files import GrubFiles
+from seed.host_boot import HostBoot
 from seed.images import Images
 from seed.instances import Instances
 from seed.learnt import Learnt
@@ -55,6 +56,7 @@ from seed.steps.agent_step import AgentStep
 from seed.steps.apply_bios import ApplyBIOS
 from seed.steps.apply_raid import ApplyRAID
 from seed.steps.boot_from_disk import BootFromDisk
+from seed.steps.boot_host_ramdisk import BootHostRamdisk
 from seed.steps.boot_ramdisk import BootRamdisk
 from seed.steps.change_power import ChangePower
 from seed.steps.check_image import CheckImage
@@ -139,6 +141,7 @@ def compose(
         images,
         base_url,
         config.ramdisk.kernel_arguments,
+        HostBoot(store, images, instances, base_url, files_url),
         files_url=files_url,
         inspects=inspects,
         dhcp=dhcp,
@@ -153,8 +156,9 @@ def compose(
     )
     media = BootMedia(store, images, boot.told, config.media_dir, config.provisioning.media_base_url)
     boot_ramdisk = BootRamdisk(bmcs, ramdisk, images, reservations.refresh, media, dhcp=dhcp)
-    steps = (
+    steps: tuple[Step, ...] = (
         boot_ramdisk,
+        BootHostRamdisk(bmcs, ramdisk, instances, reservations.refresh, dhcp=dhcp),
         *_steps(store, bmcs, ramdisk, images, instances, keep_ramdisk=config.fast_track),
         *_bmc_steps(bmcs, ramdisk),
         *_agent_steps(config, store, ramdisk, AgentCommand(bmcs, ramdisk)),

@@ -102,8 +102,13 @@ class BMC(Protocol):
         What is already so is no error; a reset of a machine that is off starts it.
         """
 
-    def set_boot_device(self, device: BootDevice, mode: BootMode | None = None) -> None:
-        """Make firmware try `device` first from the next power-on, in `mode` where that is given."""
+    def set_boot_device(
+        self, device: BootDevice, mode: BootMode | None = None, *, always: bool = False
+    ) -> None:
+        """Make firmware try `device` first from the next power-on, in `mode` where that is given.
+
+        At that one alone, unless it is the disk, or `always`, where the BMC can.
+        """
 
     def boot_device(self) -> BootDevice | None:
         """What firmware is told to try first; None: its own order, or the BMC does not tell."""

@@ -78,6 +78,7 @@ class FakeBMC(Offers):
     ) -> None:
         self.power = power
         self.boots_from: BootDevice | None = None
+        self.boots_always = False
         self.deeds: list[Deed] = []
         self.logins: list[str] = []
         self.faults = set(faults)
@@ -140,10 +141,13 @@ class FakeBMC(Offers):
             if self.bios is not None and wanted in (PowerAction.ON, PowerAction.RESET):
                 self.bios.boot()
 
-    def set_boot_device(self, device: BootDevice, mode: BootMode | None = None) -> None:
+    def set_boot_device(
+        self, device: BootDevice, mode: BootMode | None = None, *, always: bool = False
+    ) -> None:
         self.answer(f"set the boot device to {device}")
         self.note(f"boot device {device}")
         self.boots_from = device
+        self.boots_always = always or device is BootDevice.DISK
         self._boot_mode = mode or self._boot_mode
 
     def boot_device(self) -> BootDevice | None:

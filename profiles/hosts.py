@@ -142,6 +142,8 @@ class Becoming(Strict):
     root_device: RootDevice | None = None
     software_raid: bool = False
     """Whether the root file system is on a RAID 1 of two disks, made by the agent's Linux (md)."""
+    calls_home: bool = True
+    """Whether its image tells that it runs, as cloud-init does. False is for `deploy: ramdisk` alone."""
     ssh_keys: tuple[str, ...] = ()
     role: Role | None = None
     user_data: Annotated[dict[str, Any] | str, AfterValidator(checked)] = Field(default_factory=dict)

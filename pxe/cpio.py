@@ -16,14 +16,20 @@ _MAGIC = "070701"
 _END = "TRAILER!!!"
 
 
-def newc(files: Mapping[str, bytes], programs: Collection[str] = (), folders: Iterable[str] = ()) -> bytes:
+def newc(
+    files: Mapping[str, bytes],
+    programs: Collection[str] = (),
+    folders: Iterable[str] = (),
+    private: Collection[str] = (),
+) -> bytes:
     """An archive of `files` by path, owned by root and readable by all, with the folders on their way.
 
-    `programs` of them may be executed; `folders` are made though they are empty.
+    `programs` of them may be executed; `private` ones only root reads; `folders` are made though empty.
     """
     entries = [(folder, stat.S_IFDIR | 0o755, b"") for folder in sorted({*_folders(files), *folders})]
     for path in sorted(files):
-        entries.append((path, stat.S_IFREG | (0o755 if path in programs else 0o644), files[path]))
+        mode = 0o755 if path in programs else 0o600 if path in private else 0o644
+        entries.append((path, stat.S_IFREG | mode, files[path]))
     written = (_entry(inode, *entry) for inode, entry in enumerate(entries, start=1))
     return b"".join((*written, _entry(0, _END, 0, b"")))
 

@@ -97,6 +97,8 @@ KINDS: dict[str, Hop | None] = {
     "boot.media-stays": None,  # the BMC would not eject it; data: why is in the message
     "boot.kernel": Hop.KERNEL,
     "boot.initramfs": Hop.RAMDISK,
+    "boot.host-data": None,  # it fetches what is its own, of a host that runs from memory
+    "boot.data-refused": None,  # somebody asked for that and is not the machine; data: address
     # A telling line of the serial console; data: sign (pxe/console_signs.py), line
     "boot.console": None,
     "agent.report": Hop.REPORT,  # data: disks (how many)

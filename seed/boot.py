@@ -7,9 +7,10 @@ from urllib.parse import urlencode
 
 from hwdrivers.mac import normal_mac
 from hwdrivers.told import told_uuid
-from pxe.images import Ramdisk
+from pxe.images import ImageError, Ramdisk
 from pxe.ipxe import BootDisk, BootRamdisk, BootSpec, Halt, machine_script
 from pxe.media.own_part import own_initramfs
+from seed.host_boot import HostBoot
 from seed.images import Images
 from seed.lifecycle import DECOMMISSIONED
 from seed.media import Told
@@ -51,6 +52,7 @@ class Boot:
         images: Images,
         base_url: str,
         kernel_arguments: tuple[str, ...],
+        hosts: HostBoot,
         *,
         files_url: str,
         inspects: bool = False,
@@ -62,6 +64,7 @@ class Boot:
         self._base_url = base_url
         self._files_url = files_url
         self._kernel_arguments = kernel_arguments
+        self._hosts = hosts
         self._inspects = inspects
         self._dhcp = dhcp
         self._refused: dict[str | None, str] = {}  # MAC → why, so that one who asks for hours is told of once
@@ -71,7 +74,7 @@ class Boot:
         try:
             with self._store.write() as tx:
                 script = self._answer(tx, asked)
-        except (ScriptRefused, Conflict) as error:
+        except (ScriptRefused, Conflict, ImageError) as error:
             self._journal_refusal(asked, str(error))
             raise ScriptRefused(str(error)) from error
         self._refused.pop(asked.mac, None)
@@ -83,7 +86,10 @@ class Boot:
             return self._spec(tx, node, mac)
 
     def script_of(self, node: Bootable) -> tuple[BootSpec, str]:
-        """What the node is to boot, and what its console is told of it."""
+        """What GRUB is to boot on the node's machine, and what its console is told of it."""
+        if node.next_boot is NextBoot.HOST:
+            halt = Halt("deploy: ramdisk comes by iPXE alone: GRUB fetches files that lie open on TFTP")
+            return halt, _title(node, halt)
         with self._store.read() as tx:
             spec = self._spec(tx, tx.nodes.get(node.uuid), node.boot_mac)
         return spec, _title(node, spec)
@@ -97,7 +103,7 @@ class Boot:
     def told(self, node: Node) -> Told:
         """What an ISO tells the node's machine; raises NotFound where it is not to boot the ramdisk."""
         spec = self.spec_for(node, node.boot_mac)
-        if not isinstance(spec, BootRamdisk):
+        if not isinstance(spec, BootRamdisk) or node.next_boot is NextBoot.HOST:
             raise NotFound(f"node '{node.name}' is not to boot the ramdisk")
         return Told(spec.arguments, self.network(node))
 
@@ -106,20 +112,31 @@ class Boot:
         with self._store.read() as tx:
             return network_of(node, tx.documents.site(), dhcp=self._dhcp)
 
-    def own_initramfs(self, node_uuid: str) -> bytes:
-        """What is the machine's own in its ramdisk. Raises NotFound."""
+    def own_initramfs(self, node_uuid: str, address: str = "") -> bytes:
+        """What is the machine's own in its ramdisk; a host's is for the machine at `address` alone.
+
+        Raises NotFound.
+        """
         with self._store.read() as tx:
             node = tx.nodes.get(node_uuid)
+        if node.next_boot is NextBoot.HOST:
+            return self._hosts.own_initramfs(node, address)
         return own_initramfs(self.network(node))
 
     def ramdisk(self, node_uuid: str, part: str) -> Ramdisk:
-        """The files behind the script's URLs; `part` is only told to the journal. Raises NotFound."""
-        ramdisk = self._images.ramdisk()
+        """The files behind the script's URLs; `part` is only told to the journal.
+
+        Raises NotFound, ImageError.
+        """
         if node_uuid == UNKNOWN and self._inspects:
-            return ramdisk
+            return self._images.ramdisk()
         with self._store.write() as tx:
             node = tx.nodes.get(node_uuid)
+            of_host = node.next_boot is NextBoot.HOST
+            ramdisk = self._hosts.image(node) if of_host else self._images.ramdisk()
             tx.events.add(f"boot.{part}", f"fetches the {part}", node=node.uuid)
+            if of_host:
+                tx.runs.wake(node.uuid)
         return ramdisk
 
     def fetched_loader(self, filename: str, address: str) -> None:
@@ -146,6 +163,8 @@ class Boot:
     def _spec(self, tx: Transaction, node: Node | Bootable, mac: str | None) -> BootSpec:
         if node.next_boot is NextBoot.DISK:
             return BootDisk()
+        if node.next_boot is NextBoot.HOST:
+            return self._hosts.spec(tx.nodes.get(node.uuid))
         if self._loads(tx, node) >= LOADS:
             return Halt(
                 f"The ramdisk was loaded {LOADS} times since power-on, and no agent called the seed. "
@@ -208,7 +227,8 @@ class Boot:
             tx.events.add("boot.loop", spec.reason, node=node.uuid, mac=asked.mac, times=LOADS)
         else:
             message = f"asked what to boot: {node.next_boot}"
-            tx.events.add("boot.script", message, node=node.uuid, mac=asked.mac, boots=node.next_boot)
+            data = {"boots": node.next_boot, "mac": asked.mac, "address": asked.address}
+            tx.events.add("boot.script", message, node=node.uuid, run=None, **data)
 
     def _journal_refusal(self, asked: Asked, why: str) -> None:
         if self._refused.get(asked.mac) == why:

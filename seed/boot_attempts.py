@@ -14,6 +14,7 @@ from seed.model import Event, NextBoot, Run, RunState
 AWAITED: dict[Way, dict[str, Hop]] = {
     Way.RAMDISK: {"boot_ramdisk": Hop.HEARTBEAT, "write_image": Hop.IMAGE},
     Way.DISK: {"boot_from_disk": Hop.REBOOT, "first_boot": Hop.HOME},
+    Way.HOST: {"boot_host_ramdisk": Hop.HOME},
 }
 BOOTING = {step: way for way, steps in AWAITED.items() for step in steps}
 
@@ -45,6 +46,8 @@ class Boot:
             return Way.DISK
         if self.steps:
             return BOOTING[self.steps[0]]
+        if otherwise is NextBoot.HOST:
+            return Way.HOST
         return Way.RAMDISK if "boot.kernel" in kinds or otherwise is NextBoot.RAMDISK else Way.DISK
 
     def reached(self, hop: Hop) -> bool:
@@ -129,9 +132,11 @@ def _not_on_yet(last: Boot, event: Event) -> bool:
 
 def _of_another(event: Event, way: Way, last: Boot) -> bool:
     """Whether a machine that was up was to be booted once more, and its BMC refused."""
-    if step_of(event) not in ("boot_ramdisk", "boot_from_disk"):
+    if step_of(event) not in ("boot_ramdisk", "boot_from_disk", "boot_host_ramdisk"):
         return False
-    return event.run not in last.runs or (way is Way.DISK and last.way(NextBoot.RAMDISK) is Way.RAMDISK)
+    return event.run not in last.runs or (
+        way is not Way.RAMDISK and last.way(NextBoot.RAMDISK) is Way.RAMDISK
+    )
 
 
 def _began_anew(event: Event, last: Boot) -> bool:

@@ -13,7 +13,8 @@ from profiles.site import AmbiguousProfile, NoProfile, Site
 from pxe import configdrive
 from pxe.images import ImageError, OSImage
 from seed.cloud_init import FirstBootData, render
-from seed.images import Images
+from seed.deploy_methods import refusal
+from seed.images import HostImage, Images
 from seed.model import Instance, Node
 from seed.rendering import NotRenderable, nics, rendered
 from seed.steps.identity import NoSuchDisk, choose_disk
@@ -21,7 +22,8 @@ from seed.store import Store
 
 HOST_KEY = "ssh-host-key"
 HOME = "instance.home"
-OFF = "power.off"  # journaled by boot_from_disk before it switches on
+FETCHED = "boot.initramfs"
+OFF = "power.off"  # journaled by boot_from_disk and boot_host_ramdisk before they switch on
 
 
 class NotDeployable(ValueError):
@@ -44,9 +46,10 @@ class Instances:
         """
         site = site or self._site()
         host = _host(node, site)
-        _check_method(node, host)
+        if refused := refusal(node, host):
+            raise NotDeployable(f"node '{node.name}': {refused}")
         try:
-            image = self._images.verified(host.image)
+            image = self._images.verified(host.image, host.deploy)
         except ImageError as error:
             raise NotDeployable(f"node '{node.name}': {error}") from error
         self._check_disk(node, host, image)
@@ -60,10 +63,19 @@ class Instances:
         What was written to its disk and its SSH host key are its own: nobody told the seed.
         """
         site = self._site()
-        return _instance(node, _host(node, site), site, sha512="", ssh_host_key="")
+        host = _host(node, site)
+        if host.deploy is Deploy.RAMDISK:
+            raise NotDeployable(
+                f"node '{node.name}': deploy: ramdisk: what runs from memory is not taken over, deploy it"
+            )
+        return _instance(node, host, site, sha512="", ssh_host_key="")
 
     def config_drive(self, node: Node) -> bytes:
         """The config drive of the node's instance; it holds the host's private key."""
+        return configdrive.build(self.first_boot_files(node))
+
+    def first_boot_files(self, node: Node) -> dict[str, bytes]:
+        """What stands in it, by name."""
         instance = node.instance
         if instance is None:
             raise NotDeployable(f"node '{node.name}' has no instance")
@@ -81,7 +93,7 @@ class Instances:
             home_url=f"{self._base_url}/v1/phone-home/{node.uuid}",
             nics=nics(node),
         )
-        return configdrive.build(render(data))
+        return render(data)
 
     def is_another(self, node: Node, said: str, address: str) -> str | None:
         """Why who calls home from `address` as instance `said` is not the node's; journaled once."""
@@ -108,9 +120,16 @@ class Instances:
 
     def is_home(self, node: Node) -> bool:
         """Whether the operating system called since the machine was switched off to boot it."""
+        return self._since_off(node, HOME)
+
+    def has_fetched(self, node: Node) -> bool:
+        """Whether the machine got a ramdisk since it was switched off to boot it."""
+        return self._since_off(node, FETCHED)
+
+    def _since_off(self, node: Node, kind: str) -> bool:
         with self._store.read() as tx:
-            event = tx.events.latest(node.uuid, prefixes=(HOME, OFF))
-        return event is not None and event.kind == HOME
+            event = tx.events.latest(node.uuid, prefixes=(kind, OFF))
+        return event is not None and event.kind == kind
 
     def settle(self, node: Node) -> None:
         """The host has its private key: the seed forgets it."""
@@ -126,8 +145,8 @@ class Instances:
         with self._store.read() as tx:
             return tx.documents.site()
 
-    def _check_disk(self, node: Node, host: Host, image: OSImage) -> None:
-        if node.inventory is None:
+    def _check_disk(self, node: Node, host: Host, image: HostImage) -> None:
+        if node.inventory is None or not isinstance(image, OSImage):
             return
         try:
             choose_disk(node.inventory, host.root_device, image.virtual_size)
@@ -147,14 +166,6 @@ def _host(node: Node, site: Site) -> Host:
         return site.host_for(node.facts())
     except (NoProfile, AmbiguousProfile) as error:
         raise NotDeployable(f"node '{node.name}': {error}") from error
-
-
-def _check_method(node: Node, host: Host) -> None:
-    """A disk is written only where that is what was declared."""
-    if host.deploy is not Deploy.DIRECT:
-        raise NotDeployable(f"node '{node.name}': deploy: {host.deploy} is not supported yet, only: direct")
-    if host.software_raid:
-        raise NotDeployable(f"node '{node.name}': software_raid is not supported yet: declare root_device")
 
 
 def _instance(node: Node, host: Host, site: Site, *, sha512: str, ssh_host_key: str) -> Instance:

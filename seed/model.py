@@ -9,6 +9,7 @@ from typing import Any
 
 from hwdrivers.address import BMCAddress
 from hwdrivers.inventory import Inventory
+from profiles.hosts import Deploy
 
 Document = dict[str, Any]
 
@@ -18,6 +19,8 @@ class NextBoot(StrEnum):
 
     DISK = "disk"
     RAMDISK = "ramdisk"
+    HOST = "host ramdisk"
+    """Its host's own kernel and initramfs, where that runs from memory."""
 
 
 class BootInterface(StrEnum):
@@ -166,6 +169,21 @@ class Instance:
     network: Document | None = None
     root_device: Document | None = None
     disk_serial: str | None = None
+
+    @property
+    def deploy(self) -> Deploy:
+        """How it gets to its machine."""
+        return Deploy(self.host.get("deploy", Deploy.DIRECT))
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it comes over the network at each boot, and no disk has it."""
+        return self.deploy is Deploy.RAMDISK
+
+    @property
+    def calls_home(self) -> bool:
+        """Whether it is going to tell that it runs."""
+        return bool(self.host.get("calls_home", True))
 
 
 @dataclass(frozen=True)

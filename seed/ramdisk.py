@@ -107,11 +107,13 @@ class Ramdisk:
             tx.nodes.update(node.uuid, next_boot=NextBoot.RAMDISK)
 
     def forget(self, node: Node) -> None:
-        """From now on the machine boots from disk, and no agent may act for it."""
+        """From now on the machine boots what it is for, its disk or its host's ramdisk, and no agent acts."""
         with self._store.write() as tx:
+            instance = tx.nodes.get(node.uuid).instance
+            own = NextBoot.HOST if instance and instance.in_memory else NextBoot.DISK
             tx.nodes.drop_agent(node.uuid)
             tx.secrets.drop(node.uuid, TOKEN)
-            tx.nodes.update(node.uuid, next_boot=NextBoot.DISK)
+            tx.nodes.update(node.uuid, next_boot=own)
 
     def agent(self, node: Node) -> Agent | None:
         """The agent that called home in this boot of the ramdisk, once it is ready for commands."""

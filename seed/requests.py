@@ -51,7 +51,7 @@ class _Opening:
 
     @property
     def steps(self) -> tuple[str, ...]:
-        return steps_for(self.transition)
+        return steps_for(self.transition, self.request.facts.get("instance") or self.node.instance)
 
 
 class Requests:

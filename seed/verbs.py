@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seed.lifecycle import Transition
+from seed.model import Instance
 
 _CLEANING = ("boot_ramdisk", "list_clean_steps", "leave_ramdisk")
 
@@ -42,7 +43,15 @@ STEPS: dict[str, tuple[str, ...]] = {
     ),
 }
 
+# Of hosts that run from memory (`deploy: ramdisk`): nothing is written, nothing boots from disk.
+IN_MEMORY: dict[str, tuple[str, ...]] = {
+    "deploying": ("check_image", "boot_host_ramdisk"),
+    "servicing": ("shut_down", "boot_ramdisk", "list_service_steps", "boot_host_ramdisk"),
+    "unrescuing": ("power_off", "boot_host_ramdisk"),
+}
 
-def steps_for(transition: Transition) -> tuple[str, ...]:
-    """The steps that `transition` starts; () when it just moves the node."""
-    return STEPS.get(transition.target, ())
+
+def steps_for(transition: Transition, instance: Instance | None = None) -> tuple[str, ...]:
+    """The steps that `transition` starts on what the node is, or is to be; () when it just moves the node."""
+    special = IN_MEMORY if instance and instance.in_memory else {}
+    return special.get(transition.target, STEPS.get(transition.target, ()))

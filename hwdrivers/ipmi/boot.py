@@ -17,7 +17,7 @@ _SET, _GET = 0x08, 0x09
 # disk after a power failure whatever the firmware's own order says. The EFI bit only when it is asked for:
 # firmware in the field ignores its absence, and setting it on a BIOS machine stops the boot.
 _FLAGS = {BootDevice.PXE: (0x80, 0x04), BootDevice.DISK: (0xC0, 0x08), BootDevice.CDROM: (0x80, 0x14)}
-_VALID, _EFI = 0x80, 0x20
+_VALID, _ALWAYS, _EFI = 0x80, 0x40, 0x20
 # Data 2, bits 5 to 2; 3: disk in safe mode, 8: remote CD, 11: remote disk.
 _DEVICES = {
     1: BootDevice.PXE,
@@ -29,12 +29,14 @@ _DEVICES = {
 }
 
 
-def set_boot_device(bmc: KeptSession, device: BootDevice, mode: BootMode | None) -> None:
+def set_boot_device(bmc: KeptSession, device: BootDevice, mode: BootMode | None, *, always: bool) -> None:
     what = f"set the boot device to {device}"
     with contextlib.suppress(Unsupported):
         # Parameter 3: keep the flags when no chassis control follows within 60 s.
         bmc.ask(what, _CHASSIS, _SET, (3, 0x08))
     flags, selector = _FLAGS[device]
+    if always:
+        flags |= _ALWAYS
     if mode is BootMode.UEFI:
         flags |= _EFI
     bmc.ask(what, _CHASSIS, _SET, (5, flags, selector, 0, 0, 0))

@@ -86,8 +86,10 @@ class IPMI(Offers):
         if wanted is not None:
             self._bmc.ask(f"ask for power {wanted}", _CHASSIS, 0x02, (_CONTROL[wanted],))
 
-    def set_boot_device(self, device: BootDevice, mode: BootMode | None = None) -> None:
-        boot.set_boot_device(self._bmc, device, mode)
+    def set_boot_device(
+        self, device: BootDevice, mode: BootMode | None = None, *, always: bool = False
+    ) -> None:
+        boot.set_boot_device(self._bmc, device, mode, always=always)
 
     def boot_device(self) -> BootDevice | None:
         return boot.boot_device(self._bmc)

@@ -53,10 +53,10 @@ def read_mode(document: Document) -> BootMode | None:
     return MODES.get(mode) if isinstance(mode, str) else None
 
 
-def set_device(system: System, device: BootDevice, mode: BootMode | None) -> None:
+def set_device(system: System, device: BootDevice, mode: BootMode | None, *, always: bool) -> None:
     settings, future, boot = _boot(system)
     body: Document = {_TARGET: _target(system, boot, device, mode)}
-    enabled = _enabled(boot, _TARGETS[device][1])
+    enabled = _enabled(boot, "Continuous" if always else _TARGETS[device][1])
     if Quirk.SEND_BOOT_ENABLED in system.quirks or boot.get(_ENABLED) != enabled:
         body[_ENABLED] = enabled
     always = Quirk.SEND_BOOT_MODE in system.quirks and isinstance(boot.get(_MODE), str)

@@ -112,10 +112,12 @@ class Redfish(Offers):
             if wanted is not None:
                 self._reset(wanted)
 
-    def set_boot_device(self, device: BootDevice, mode: BootMode | None = None) -> None:
+    def set_boot_device(
+        self, device: BootDevice, mode: BootMode | None = None, *, always: bool = False
+    ) -> None:
         with self._system.talking(f"set the boot device to {device}"):
             if not (device is BootDevice.CDROM and self._boots_virtual_cd()):
-                boot.set_device(self._system, device, mode)
+                boot.set_device(self._system, device, mode, always=always)
 
     def _boots_virtual_cd(self) -> bool:
         """Where that is the maker's own action, and an image is there to boot from."""

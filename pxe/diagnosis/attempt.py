@@ -23,6 +23,7 @@ class Way(StrEnum):
 
     RAMDISK = "ramdisk"
     DISK = "disk"
+    HOST = "host ramdisk"
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,8 @@ class Attempt:
 def _way(attempt: Attempt) -> tuple[Hop, ...]:
     if attempt.way is Way.DISK:  # what firmware asks of the network on its way to the disk proves nothing
         return (Hop.POWER, Hop.REBOOT, Hop.HOME)
+    if attempt.way is Way.HOST:
+        return (Hop.POWER, *FIRMWARE, *LOADING, Hop.HOME)
     if attempt.boot_interface == "virtual-media":
         return (Hop.POWER, Hop.LOADER, *CALLS, Hop.IMAGE)
     return (Hop.POWER, *FIRMWARE, *LOADING, *CALLS, Hop.IMAGE)

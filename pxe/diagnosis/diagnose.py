@@ -7,6 +7,7 @@ from pxe.diagnosis import (
     console_late,
     dhcp,
     disk,
+    host,
     image,
     loader,
     media,
@@ -29,7 +30,7 @@ from pxe.milestones import Hop
 _AS_WRITTEN: tuple[Rule, ...] = (
     *(*power.RULES, *strangers.RULES, *console_early.RULES, *console_late.RULES),
     *(*nic.RULES, *dhcp.RULES, *media.RULES, *tftp.RULES, *loader.RULES, *script.RULES),
-    *(*ramdisk.RULES, *image.RULES, *disk.RULES, *run.RULES),
+    *(*ramdisk.RULES, *image.RULES, *host.RULES, *disk.RULES, *run.RULES),
 )
 RULES = tuple(sorted(_AS_WRITTEN, key=lambda rule: not rule.certain))
 

@@ -37,8 +37,9 @@ def _scripts(app: FastAPI, boot: Boot, base_url: str) -> None:
             raise HTTPException(503, str(error)) from error
 
     @app.get("/boot/{node}/own")
-    def own(node: str) -> Response:
-        return Response(found(lambda: boot.own_initramfs(node)), media_type="application/octet-stream")
+    def own(node: str, request: Request) -> Response:
+        own = found(lambda: boot.own_initramfs(node, client(request)))
+        return Response(own, media_type="application/octet-stream")
 
 
 def _loaders(app: FastAPI, boot: Boot) -> None:

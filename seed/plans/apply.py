@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from profiles.site import Site
-from pxe.images import ImageError, OSImage
+from pxe.images import ImageError
 from seed.declarations import Declarations, assigned
-from seed.images import Images
+from seed.images import HostImage, Images
 from seed.lifecycle import Lifecycle
 from seed.plans import estimates
 from seed.plans.plan import Options, Plan, Rollout, Verdict
@@ -76,9 +76,9 @@ class Apply:
         )
         return Planner(self._lifecycle, site, assigned(site, nodes), seen).plan(targets, options)
 
-    def _image(self, name: str) -> OSImage | ImageError:
+    def _image(self, name: str) -> HostImage | ImageError:
         try:
-            return self._images.os_image(name)
+            return self._images.image(name)
         except ImageError as error:
             return error
 

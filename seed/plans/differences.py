@@ -10,6 +10,7 @@ from typing import Any
 from hwdrivers.inventory import Disk
 from profiles.hosts import Host, Network
 from pxe.images import ImageError, OSImage
+from seed.images import HostImage
 from seed.model import Document, Instance, Node
 from seed.rendering import rendered
 from seed.steps.identity import choose_disk, describe
@@ -30,7 +31,7 @@ _WRITTEN = {
 
 
 def rebuilds(
-    node: Node, instance: Instance, host: Host, network: Network | None, image: OSImage | ImageError | None
+    node: Node, instance: Instance, host: Host, network: Network | None, image: HostImage | ImageError | None
 ) -> Iterator[str]:
     """What a host would have to be written anew for, in words; nothing when it is as declared.
 
@@ -38,7 +39,7 @@ def rebuilds(
     """
     if instance.image != host.image:
         yield f"image: {instance.image} → {host.image}"
-    elif isinstance(image, OSImage) and instance.sha512 not in ("", image.sha512):  # "": of an adopted host
+    elif isinstance(image, HostImage) and instance.sha512 not in ("", image.sha512):  # "": of an adopted host
         yield f"image: {host.image} was built anew"
     if host.hostname not in (None, instance.hostname):
         yield f"host name: {instance.hostname} → {host.hostname}"
@@ -63,7 +64,7 @@ def _other_values(node: Node, instance: Instance, host: Host) -> Iterator[str]:
             yield words
 
 
-def digest(host: Host, network: Network | None, image: OSImage) -> str:
+def digest(host: Host, network: Network | None, image: HostImage) -> str:
     """Of all that a deploy makes of a node: whoever planned one thing gets no other."""
     return _digest(host.model_dump(mode="json"), _plain(network), image.name, image.sha512)
 
@@ -79,7 +80,7 @@ def _digest(host: Document, *rest: Any) -> str:
 
 
 def _other_disk(
-    node: Node, instance: Instance, host: Host, image: OSImage | ImageError | None
+    node: Node, instance: Instance, host: Host, image: HostImage | ImageError | None
 ) -> Disk | None:
     """The disk that the hints mean now, if they are others than those of then and mean another one."""
     hints = host.root_device.model_dump(exclude_none=True) if host.root_device else None

@@ -8,11 +8,13 @@ from datetime import datetime
 from functools import cache, partial
 from typing import Any
 
-from profiles.hosts import Host, Network, State
+from profiles.hosts import Deploy, Host, Network, State
 from profiles.site import Assignment, Site
-from pxe.images import ImageError, OSImage
+from pxe.images import ImageError, ImageNotFound, OSImage, Ramdisk
+from seed import deploy_methods
 from seed.declarations import aside, in_words
 from seed.flags import refusal
+from seed.images import HostImage
 from seed.lifecycle import Lifecycle, Transition, VerbRefused
 from seed.model import NextBoot, Node, Run
 from seed.plans import estimates
@@ -32,7 +34,7 @@ class Seen:
     at: datetime
     nodes: Sequence[Node]
     declared: Site
-    images: Mapping[str, OSImage | ImageError] = field(default_factory=dict)
+    images: Mapping[str, HostImage | ImageError] = field(default_factory=dict)
     live: Mapping[str, Run] = field(default_factory=dict)
     newest: Mapping[str, int] = field(default_factory=dict)
     """The number of each node's newest run."""
@@ -126,6 +128,8 @@ class Planner:
         deploys = any(edge.target == DEPLOYS for edge in path)
         image = self._image(host) if deploys else None
         if deploys:
+            if words := deploy_methods.refusal(node, host):
+                return plan.model_copy(update={"verdict": Verdict.BLOCKED, "why": words})
             rendered(node, host)
         verbs = tuple(edge.event for edge in path)
         update = {
@@ -156,10 +160,13 @@ class Planner:
         """The verbs that start a run; the others move a node at once."""
         return [edge.event for edge in path if edge.target in self._lifecycle.transient]
 
-    def _image(self, host: Host) -> OSImage:
+    def _image(self, host: Host) -> HostImage:
         found = self._seen.images[host.image]
         if isinstance(found, ImageError):
             raise found
+        if isinstance(found, Ramdisk) is not (host.deploy is Deploy.RAMDISK):
+            kind = "a ramdisk" if isinstance(found, Ramdisk) else "an OS image"
+            raise ImageNotFound(f"{found.name} is {kind}, which deploy: {host.deploy} cannot take")
         return found
 
     def _network(self, host: Host) -> Network | None:
@@ -191,14 +198,18 @@ def _maintenance(node: Node, host: Host) -> str | None:
     return f"in maintenance: {reason or 'no reason given'}"
 
 
-def _acts(edge: Transition, node: Node, host: Host, image: OSImage | None) -> Iterator[Act]:
+def _acts(edge: Transition, node: Node, host: Host, image: HostImage | None) -> Iterator[Act]:
     """What taking this edge destroys."""
     if edge.event == "inspect" and node.power == "power on" and node.next_boot is not NextBoot.RAMDISK:
         yield Act(verb=edge.event, does="switches it off, without asking what runs there")
     if not edge.destructive:
         return
+    if edge.target == DEPLOYS and isinstance(image, Ramdisk):
+        if node.state == State.ACTIVE:
+            yield Act(verb=edge.event, does=f"ends what runs there, for {image.name}; no disk is written")
+        return
     does, disks = "erases", node.inventory.disks if node.inventory else None
-    if edge.target == DEPLOYS and image is not None:
+    if edge.target == DEPLOYS and isinstance(image, OSImage):
         does = f"writes {image.name} over"
         if node.inventory:
             disks = (choose_disk(node.inventory, host.root_device, image.virtual_size),)

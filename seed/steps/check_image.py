@@ -25,7 +25,7 @@ class CheckImage:
         if instance is None:
             return Failed("no instance is declared; ask for the deploy again")
         try:
-            image = self._images.verified(instance.image)
+            image = self._images.verified(instance.image, instance.deploy)
         except ImageError as error:
             return Failed(str(error))
         if image.sha512 != instance.sha512:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from seed.instances import Instances
+from seed.model import NextBoot
 from seed.step import Complete, Result, Walk
 
 
@@ -22,4 +23,5 @@ class ForgetInstance:
     def execute(self, walk: Walk) -> Result:
         self._instances.forget(walk.node)
         event = "clean" if walk.node.state == "deleting" else None
-        return Complete("instance forgotten", {"instance": None}, event=event)
+        gone = {"instance": None, "next_boot": NextBoot.DISK}  # what ran from memory comes back no more
+        return Complete("instance forgotten", gone, event=event)

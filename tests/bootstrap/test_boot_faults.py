@@ -39,7 +39,9 @@ from seed.api import booting
 from seed.boot import Boot
 from seed.boots import Boots
 from seed.declarations import new_node
+from seed.host_boot import HostBoot
 from seed.images import Images
+from seed.instances import Instances
 from seed.lifecycle import DECOMMISSIONED
 from seed.milestones import BootJournal
 from seed.model import Event, NextBoot
@@ -383,7 +385,8 @@ def scripts(site: Site) -> Iterator[None]:
     base_url = f"http://{ADDRESS}:8080"
     app = FastAPI()
     images = Images(site.folder, base_url, "ramdisk")
-    booting.routes(app, Boot(site.store, images, base_url, (), files_url=base_url), base_url)
+    hosts = HostBoot(site.store, images, Instances(site.store, images, base_url), base_url, base_url)
+    booting.routes(app, Boot(site.store, images, base_url, (), hosts, files_url=base_url), base_url)
     listener = site.lan.seed.inside(lambda: socket.create_server((ADDRESS, 8080)))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

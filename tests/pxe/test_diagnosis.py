@@ -37,6 +37,7 @@ from pxe.milestones import KINDS, Hop, Milestone, StepFault, TFTPFailure
 ON = ("power.on",)
 FIRMWARE = (ON, ("boot.dhcpdiscover", UEFI))
 DISK: dict[str, Any] = {"way": Way.DISK, "until": Hop.HOME}
+HOST: dict[str, Any] = {"way": Way.HOST, "until": Hop.HOME}
 REBOOTED = ("power.disk",)
 FOREIGN = ("boot.foreign-dhcp", {"server": "10.9.9.9", "server_mac": SERVER, "answer": "offer"})
 SENT_TO_DISK = ("boot.script", {"message": "asked what to boot: disk", "boots": "disk"})
@@ -572,6 +573,20 @@ fault(
     "another host",
     attempt(REBOOTED, ("instance.refused", {"message": "this call comes from another host"}), **DISK),
     "older system",
+)
+fault(
+    "host.silent",
+    Hop.HOME,
+    "fetched its host's ramdisk, and its operating system never called home",
+    attempt(*up_to("boot.initramfs"), **HOST),
+    "no cloud-init",
+)
+fault(
+    "host.comes-back",
+    Hop.HOME,
+    "loaded its host's ramdisk 3 times",
+    attempt(*up_to("boot.initramfs"), *[("boot.initramfs",)] * 2, later=1, **HOST),
+    "the kernel panics",
 )
 fault("power.lost", Hop.HOME, "is off now", attempt(REBOOTED, powered=False, **DISK), "power supply")
 

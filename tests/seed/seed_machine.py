@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -57,6 +58,8 @@ class Machine:
         self.reports = report(self.serial, [self.mac], disks, boot_mode)
         self.boots: list[str] = []  # what it booted from, each time
         self.cds: list[bytes] = []  # what it read of virtual media
+        self.loaded: list[bytes] = []  # kernel, its own part, initramfs: of a host that runs from memory
+        self.fetch: Callable[[str], tuple[int, bytes]] | None = None  # its way to the port of files
         self._deeds = 0
         self._running = False
 
@@ -98,6 +101,9 @@ class Machine:
         if "ipa-api-url" in script:
             self.boots.append("ramdisk")
             self._boot_ramdisk(seed)
+        elif "initrd=own" in script:
+            self.boots.append("host")
+            self._boot_host(seed, script)
         else:
             self.boots.append("disk")
             self._boot_disk(seed)
@@ -111,6 +117,15 @@ class Machine:
         if b"ipa-api-url=" in told:
             self.boots.append("cd")
             self._boot_ramdisk(seed)
+
+    def _boot_host(self, seed: Face, script: str) -> None:
+        """Fetch what the script says and call home, as what was fetched says."""
+        kernel, own, initramfs = (urlsplit(url).path for url in re.findall(r"http://\S+", script)[:3])
+        assert self.fetch is not None
+        self.loaded = [self.fetch(kernel)[1], seed.get(own).content, self.fetch(initramfs)[1]]
+        if not self.is_mute:
+            home, instance = _told(self.loaded[1])
+            seed.post(home, data={"instance_id": instance})
 
     def script(self, seed: Face) -> str:
         return seed.get("/boot/script", params={"mac": self.mac}).text
@@ -141,18 +156,21 @@ class Machine:
 
     def first_boot_data(self) -> tuple[str, str]:
         """Where to call home, and the instance id, as cloud-init finds them in the config drive."""
-        drive = self.config_drive()
-        home = re.search(rb"http://[^/]+(/v1/phone-home/[0-9a-f-]+)", drive)
-        instance = re.search(rb'"uuid": "([0-9a-f-]+)"', drive)
-        assert home is not None
-        assert instance is not None
-        return home[1].decode(), instance[1].decode()
+        return _told(self.config_drive())
 
     def config_drive(self) -> bytes:
         """The one that was written last, unpacked."""
         sent = self.agent.written[-1].configdrive
         assert sent is not None
         return gzip.decompress(base64.b64decode(sent))
+
+
+def _told(drive: bytes) -> tuple[str, str]:
+    home = re.search(rb"http://[^/]+(/v1/phone-home/[0-9a-f-]+)", drive)
+    instance = re.search(rb'"uuid": "([0-9a-f-]+)"', drive)
+    assert home is not None
+    assert instance is not None
+    return home[1].decode(), instance[1].decode()
 
 
 def report(serial: str, macs: list[str], disks: tuple[Disk, ...], boot_mode: BootMode) -> dict[str, Any]:

@@ -41,6 +41,7 @@ from seed.captures import Captures
 from seed.conductor import Conductor
 from seed.consoles import Consoles
 from seed.declarations import Declarations, new_node
+from seed.host_boot import HostBoot
 from seed.images import Images
 from seed.instances import Instances
 from seed.lifecycle import ironic_39
@@ -59,6 +60,7 @@ from seed.steps.agent_step import AgentStep
 from seed.steps.apply_bios import ApplyBIOS
 from seed.steps.apply_raid import ApplyRAID
 from seed.steps.boot_from_disk import BootFromDisk
+from seed.steps.boot_host_ramdisk import BootHostRamdisk
 from seed.steps.boot_ramdisk import BootRamdisk
 from seed.steps.change_power import ChangePower
 from seed.steps.check_image import CheckImage
@@ -148,9 +150,9 @@ class FusedBMC:
         if name not in ("request_power", "set_boot_device"):
             return found
 
-        def call(*arguments: Any) -> Any:
+        def call(*arguments: Any, **named: Any) -> Any:
             self._fuse.pass_by(f"before {name} {arguments}")
-            answer = found(*arguments)
+            answer = found(*arguments, **named)
             self._fuse.pass_by(f"after {name} {arguments}")
             return answer
 
@@ -191,6 +193,7 @@ class World:
         self.key = Fernet(KEY)
         for machine in machines:
             machine.ca = ca
+            machine.fetch = self.fetch
         build_images(self.images_dir)
         self.where = where
         self.store = Store(where, self.key, clock=self.clock)
@@ -267,7 +270,8 @@ class World:
     def _boot(self, store: Store) -> Boot:
         arguments = ("console=ttyS0",)
         choices = {"files_url": FILES_URL, "inspects": self.inspects, "dhcp": self.dhcp}
-        return Boot(store, self.images, BASE_URL, arguments, **choices)
+        hosts = HostBoot(store, self.images, Instances(store, self.images, BASE_URL), BASE_URL, FILES_URL)
+        return Boot(store, self.images, BASE_URL, arguments, hosts, **choices)
 
     def media(self, store: Store) -> BootMedia:
         return BootMedia(store, self.images, self._boot(store).told, self.media_dir, BASE_URL)
@@ -310,6 +314,7 @@ class World:
             BootRamdisk(
                 bmcs, ramdisk, self.images, self.reservations.refresh, self.media(store), dhcp=self.dhcp
             ),
+            BootHostRamdisk(bmcs, ramdisk, self.instances, self.reservations.refresh, dhcp=self.dhcp),
             RecordInventory(ramdisk),
             LeaveRamdisk(bmcs, ramdisk, keep=self.fast_track),
             CheckImage(self.images),
@@ -465,11 +470,13 @@ class World:
         self.clock.move(timedelta(**span))
 
 
-def build_images(folder: Path, *, virtual_size: int = 2 * GIB) -> None:
-    """A ramdisk and an OS image of a few bytes, with the manifests that the build writes."""
+def build_images(folder: Path, *, virtual_size: int = 2 * GIB, live: bytes = b"a whole system") -> None:
+    """Two ramdisks and an OS image of a few bytes, with the manifests that the build writes."""
     _image(folder, "ramdisk", "ramdisk", {"kernel": b"kernel", "initramfs": b"initramfs"}, {})
     size = {"disk_format": "qcow2", "virtual_size": virtual_size}
     _image(folder, "debian-12", "os", {"disk": b"a whole disk"}, size)
+    in_memory = {"kernel": b"a kernel", "initramfs": live}
+    _image(folder, "live", "ramdisk", in_memory, {"kernel_arguments": ["console=ttyS0", "quiet"]})
 
 
 def _image(folder: Path, name: str, kind: str, parts: dict[str, bytes], more: dict[str, Any]) -> None:

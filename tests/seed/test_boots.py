@@ -29,7 +29,7 @@ from seed.declarations import new_node
 from seed.model import Event, NextBoot, Run, RunState
 from seed.steps.boot_ramdisk import BootRamdisk
 from seed.store import Store
-from seed.verbs import STEPS
+from seed.verbs import IN_MEMORY, STEPS
 
 MAC = "52:54:00:00:00:01"
 FIRMWARE = {"vendor_class": "PXEClient:Arch:00007:UNDI:003016", "architecture": 7}
@@ -359,7 +359,7 @@ def test_a_machine_that_is_up_has_nothing_wrong(world: World) -> None:
 
 def test_the_steps_that_wait_are_those_that_are_there() -> None:
     assert BootRamdisk.name in BOOTING
-    assert set(BOOTING) <= {step for steps in STEPS.values() for step in steps}
+    assert set(BOOTING) <= {step for steps in (*STEPS.values(), *IN_MEMORY.values()) for step in steps}
 
 
 def test_a_host_that_is_sent_away_is_journaled_once(world: World) -> None:

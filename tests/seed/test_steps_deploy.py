@@ -108,9 +108,7 @@ def test_the_journal_tells_of_the_image_and_of_the_boot_from_disk(ready: World) 
     assert written.id < disk.id < ready.events("instance.home")[-1].id
 
 
-@pytest.mark.parametrize(
-    "more", [{"deploy": "ramdisk"}, {"deploy": "bootc"}, {"software_raid": True}], ids=str
-)
+@pytest.mark.parametrize("more", [{"deploy": "bootc"}, {"software_raid": True}], ids=str)
 def test_what_this_seed_cannot_carry_out_is_refused_and_nothing_is_written(
     ready: World, more: dict[str, Any]
 ) -> None:
