@@ -12,10 +12,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-REVALIDATE = (
-    "public, no-cache"  # caches may keep it, and ask whether it is still so (RFC 9111 section 5.2.2.4)
-)
-FOR_GOOD = "public, max-age=31536000, immutable"  # what is named by its checksum (RFC 8246)
+# Caches may keep it, and ask whether it is still so (RFC 9111 section 5.2.2.4).
+CACHING = "public, no-cache"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -28,7 +26,7 @@ class Refused(Exception):
         self.status = status
 
 
-def serve(find: Callable[..., Path], *, cache: str = REVALIDATE) -> Handler:
+def serve(find: Callable[..., Path]) -> Handler:
     """A handler that sends the file that `find` names for the variables of the request's path.
 
     `find` may wait for the store, so it has a thread; raises Refused for what is not to be had.
@@ -39,6 +37,6 @@ def serve(find: Callable[..., Path], *, cache: str = REVALIDATE) -> Handler:
             path = await asyncio.to_thread(find, **request.match_info)
         except Refused as error:
             return web.Response(status=error.status, text=f"{error}\n")
-        return web.FileResponse(path, headers={"Cache-Control": cache})
+        return web.FileResponse(path, headers={"Cache-Control": CACHING})
 
     return send

@@ -60,9 +60,9 @@ class Link(_Part):
     @property
     def below(self) -> tuple[str, ...]:
         """The links that this one lies on."""
-        return (
-            self.bond_links if self.type == "bond" else (self.vlan_link or "",) if self.type == "vlan" else ()
-        )
+        if self.type == "bond":
+            return self.bond_links
+        return (self.vlan_link,) if self.type == "vlan" and self.vlan_link else ()
 
 
 class Route(_Part):

@@ -73,19 +73,9 @@ def head(path: Path, disk_format: DiskFormat, compression: Compression | None) -
             return file.read(HEAD)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "head")
-        argv = [
-            "qemu-img",
-            "dd",
-            "-f",
-            "qcow2",
-            "-O",
-            "raw",
-            f"bs={HEAD}",
-            "count=1",
-            f"if={path}",
-            f"of={out}",
-        ]
-        _qemu_img(argv)
+        _qemu_img(
+            ["qemu-img", "dd", "-f", "qcow2", "-O", "raw", f"bs={HEAD}", "count=1", f"if={path}", f"of={out}"]
+        )
         return out.read_bytes()
 
 

@@ -50,16 +50,16 @@ def check(signed: Path, signature: bytes, keyring: Path, of: str) -> Signature:
         keys, detached = Path(folder, "keys.gpg"), Path(folder, "signature")
         keys.write_bytes(_binary(_read(keyring)))
         detached.write_bytes(signature)
-        argv = [
+        argv: list[str | Path] = [
             "gpgv",
             "--homedir",
             folder,
             "--status-fd",
             "1",
             "--keyring",
-            str(keys),
-            str(detached),
-            str(signed),
+            keys,
+            detached,
+            signed,
         ]
         answer = subprocess.run(argv, capture_output=True, check=False, env=environment({}), text=True)
     verdict, key, signer = judge(answer.stdout)

@@ -15,9 +15,8 @@ from pxe.process import ProcessError, run
 
 SECTOR = 512
 MIB = 1 << 20
-FIXED_TIME = {
-    "SOURCE_DATE_EPOCH": "315532800"
-}  # 1980, where FAT's time begins: the same files, the same bytes
+# 1980, where FAT's time begins: the same files, the same bytes.
+FIXED_TIME = {"SOURCE_DATE_EPOCH": "315532800"}
 # A GPT keeps 33 sectors at the end of the disk for its second copy; partitions start and end on whole MiB.
 _GPT_TAIL = MIB
 

@@ -18,13 +18,12 @@ from pxe.milestones import Milestone
 log = logging.getLogger(__name__)
 
 _PAUSE = 5.0  # seconds until an interface that went away is looked for again
-_PATIENCE = (
-    10.0  # seconds; PXE ROMs ask again after 4 (PXE specification 2.1 section 2.2.8), UEFI after 4 too
-)
+# Seconds; PXE ROMs (PXE specification 2.1 section 2.2.8) and UEFI ask again after 4.
+_PATIENCE = 10.0
 
 
 class Listener:
-    """Listens while its context lasts; `on_milestone` is called on its thread.
+    """Listens while its context lasts; `on_milestone` is called on its own thread.
 
     It never hurts who started it: without CAP_NET_RAW, or when the interface goes away, it says so once. A
     transfer by TFTP whose first block has not arrived after `patience` seconds of silence has stalled.

@@ -41,7 +41,10 @@ _FILTER = (
 
 
 def tap(interface: str) -> socket.socket:
-    """A socket that hears DHCP on `interface`, in the caller's network namespace; raises OSError."""
+    """A socket that hears what the filter lets through on `interface`, in the caller's network namespace.
+
+    Raises OSError.
+    """
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # protocol 0: nothing comes before it is bound
     try:
         _attach(wire)

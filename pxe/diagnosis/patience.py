@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pxe.diagnosis.attempt import Attempt, Usual
+from pxe.diagnosis.attempt import Attempt
 from pxe.milestones import Hop
 
 LEAST = 20.0  # seconds; whatever is usual, a busy switch or a lost packet costs as much
@@ -31,14 +31,10 @@ UNKNOWN: dict[Hop, float] = {
 def patience(attempt: Attempt, hop: Hop) -> float:
     """Seconds that this hop may take."""
     usual = attempt.usual.get(hop)
-    return UNKNOWN[hop] if usual is None else max(LEAST, _allowed(usual))
+    return UNKNOWN[hop] if usual is None else max(LEAST, FACTOR * usual.p90)
 
 
 def waited(attempt: Attempt) -> float:
     """Seconds since the machine last got further, or since the attempt began."""
     at = [m.at for m in (*attempt.first.values(), *attempt.milestones[:1]) if m.at]
     return (attempt.now - max(at)).total_seconds() if at else float("inf")
-
-
-def _allowed(usual: Usual) -> float:
-    return FACTOR * usual.p90

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from pxe.diagnosis.attempt import ORDER, Attempt, Usual
-from pxe.milestones import KINDS, Hop, Milestone
+from pxe.milestones import KINDS, Hop
 
 
 class Standing(StrEnum):
@@ -22,7 +22,10 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True)
 class Line:
-    """One hop; `seconds` since the last hop that was seen before it, or, of a missing one, until now."""
+    """One hop; `seconds` since the last hop that was seen before it, or, of a missing one, until now.
+
+    `seen` is what proved it first; DHCP and loaders come again with each stage: `times` counts.
+    """
 
     hop: Hop
     standing: Standing
@@ -46,7 +49,7 @@ def _lines(attempt: Attempt) -> Iterator[Line]:
         if first is not None:
             told = [m for m in attempt.milestones if KINDS.get(m.kind) is hop]
             yield Line(
-                hop, Standing.SEEN, first.at, _between(before, first.at), usual, _words(told), len(told)
+                hop, Standing.SEEN, first.at, _between(before, first.at), usual, first.message, len(told)
             )
             before = first.at or before
         elif ORDER[hop] < reached:
@@ -60,8 +63,3 @@ def _lines(attempt: Attempt) -> Iterator[Line]:
 
 def _between(before: datetime | None, at: datetime | None) -> float | None:
     return max(0.0, (at - before).total_seconds()) if before and at else None
-
-
-def _words(told: Sequence[Milestone]) -> str:
-    """The first of them; DHCP and loaders come again with each stage, which is counted."""
-    return told[0].message

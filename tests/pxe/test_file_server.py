@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from pxe.file_server import FOR_GOOD, Refused, serve
+from pxe.file_server import CACHING, Refused, serve
 
 CONTENT = bytes(range(256)) * 1000
 
@@ -26,7 +26,7 @@ def asked(tmp_path: Path, look: Callable[[aiohttp.ClientSession, str], Awaitable
 
     async def conversation() -> None:
         app = web.Application()
-        app.router.add_get("/images/{name}", serve(find, cache=FOR_GOOD))
+        app.router.add_get("/images/{name}", serve(find))
         runner = web.AppRunner(app)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -55,7 +55,7 @@ def test_a_transfer_that_broke_off_goes_on_where_it_was(
         headers = {"Range": wanted} if wanted else {}
         async with http.get(f"{base}/images/debian-12", headers=headers) as answer:
             assert (answer.status, await answer.read()) == (status, body)
-            assert answer.headers["Cache-Control"] == FOR_GOOD
+            assert answer.headers["Cache-Control"] == CACHING
 
     asked(tmp_path, look)
 
