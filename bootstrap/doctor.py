@@ -46,6 +46,7 @@ def examine(config: Config) -> Iterator[Finding]:
     if config.provisioning.serves_tftp:
         yield from _loaders(config)
     yield _script(config)
+    yield _files(config)
 
 
 def _seed(config: Config, up: bool) -> Finding:
@@ -84,7 +85,7 @@ def _loaders(config: Config) -> Iterator[Finding]:
                 Verdict.BAD,
                 f"{loader.path} is not installed",
                 "machines of its architecture get no boot loader",
-                f"apt-get install {loader.package}, then undercloud seed stop and start",
+                f"apt-get install {loader.package}, then undercloud seed stop; undercloud seed start",
             )
         else:
             seen = f"{loader.path} is not installed; its architecture gets no loader"
@@ -111,13 +112,27 @@ def _loader(config: Config, loader: Loader) -> Finding:
 
 def _script(config: Config) -> Finding:
     url = f"{config.provisioning.base_url}/boot.ipxe"
+    status, text = _answer(url)
+    if status == httpx.codes.OK and text.startswith("#!ipxe"):
+        return Finding("boot script", Verdict.GOOD, f"{url} answers")
+    seen, why = f"{url}: {status or text}", "machines get a loader and then no script"
+    return Finding("boot script", Verdict.BAD, seen, why, f"see {config.log_file}")
+
+
+def _files(config: Config) -> Finding:
+    """A node that is not there gets no kernel, and nothing is journaled of it."""
+    url = config.provisioning.files_url
+    status, text = _answer(f"{url}/boot/none/kernel")
+    if status == httpx.codes.NOT_FOUND:
+        return Finding("files", Verdict.GOOD, f"{url} answers; let firewalls pass it")
+    seen, why = f"{url}: {status or text}", "machines get a script and then no kernel"
+    return Finding("files", Verdict.BAD, seen, why, f"see {config.log_file}")
+
+
+def _answer(url: str) -> tuple[int | None, str]:
+    """HTTP's status and the text; None, and why, where there is no answer."""
     try:
         answer = httpx.get(url, timeout=PATIENCE, trust_env=False)
     except httpx.HTTPError as error:
-        seen = f"{url}: {error or type(error).__name__}"
-    else:
-        if answer.status_code == httpx.codes.OK and answer.text.startswith("#!ipxe"):
-            return Finding("boot script", Verdict.GOOD, f"{url} answers")
-        seen = f"{url} answers {answer.status_code}"
-    why = "machines get a loader and then no script"
-    return Finding("boot script", Verdict.BAD, seen, why, f"see {config.log_file}")
+        return None, str(error) or type(error).__name__
+    return answer.status_code, answer.text

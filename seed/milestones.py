@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 STRANGERS, STRANGER_AGAIN = 256, 240.0  # MACs in so many seconds; firmware that nobody answers asks for hours
 LEASES = 65_536  # addresses remembered: forged answers name any
+WAITING = 10_000  # milestones, while the store does not answer; what comes then is lost
 _TFTP = ("boot.tftp", "boot.tftp-failed")
 
 _Come = tuple[Milestone, bool]  # and whether it may be told of a stranger
@@ -78,22 +79,26 @@ class BootJournal:
         heard = self._heard()
         if heard and found.kind == "boot.dhcpdiscover" and "reason" not in found.data:
             return
-        self._come.put((found, not heard))
+        self._keep(found, not heard)
 
     def hear(self, found: Milestone) -> None:
         """Journal a milestone of the wire, unless dnsmasq's log tells it."""
         if found.kind in ("boot.dhcpdiscover", "boot.dhcp6", "boot.tftp-failed"):
-            self._come.put((found, is_firmware(found)))
+            self._keep(found, is_firmware(found))
             return
         other = foreign(found, self._own)
         if other is None:
             return
         expected = self._proxy and not other.data.get("file")
-        self._come.put((found if expected else other, False))
+        self._keep(found if expected else other, False)
 
     def sent(self, found: Milestone) -> None:
         """Journal what this seed itself served by TFTP, or refused."""
-        self._come.put((found, False))
+        self._keep(found, False)
+
+    def _keep(self, found: Milestone, strangers: bool) -> None:
+        if self._come.qsize() < WAITING:
+            self._come.put((found, strangers))
 
     def _write(self) -> None:
         while batch := self._waiting():

@@ -43,7 +43,7 @@ def test_boot_files_come_whole_and_a_missing_ramdisk_is_told(standing: Site) -> 
     code, found = findings(standing)
     for loader in REQUIRED:
         assert found[f"TFTP {loader.filename}"]["verdict"] == "good"
-    assert found["boot script"]["verdict"] == "good"
+    assert (found["boot script"]["verdict"], found["files"]["verdict"]) == ("good", "good")
     assert code == 1
     ramdisk = found["ramdisk ramdisk-cloud"]
     assert ramdisk["verdict"] == "bad" and ramdisk["do"] == "undercloud image build-ramdisk"
