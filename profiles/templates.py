@@ -74,7 +74,7 @@ def problems(template: str) -> Iterator[str]:
     """What is wrong with a template whatever host it is for."""
     names = _names(template)
     if names.error:
-        yield f"'{_begin(template)}' is no template: {names.error} (text with '{{{{' goes into {{% raw %}})"
+        yield f"this is no template: {names.error} (text with '{{{{' goes into {{% raw %}})"
     for root in sorted(names.roots - _KNOWN.keys()):
         yield f"a template knows no '{root}'; it knows host and node"
     for root, name in sorted({path[:2] for path in names.paths}):
@@ -98,20 +98,19 @@ def _path(attribute: nodes.Expr) -> tuple[str, ...]:
     return ()
 
 
-def _begin(template: str) -> str:
-    return template.strip()[:60]
+def render(value: Any, facts: Mapping[str, Mapping[str, Any]], at: tuple[str | int, ...] = ()) -> Any:
+    """`value` with all templates inside of it rendered.
 
-
-def render(value: Any, facts: Mapping[str, Mapping[str, Any]]) -> Any:
-    """`value` with all templates inside of it rendered; raises BadTemplate."""
+    Raises BadTemplate telling where, but not what it says: there may be a password in it.
+    """
     if is_template(value):
         try:
             return _ENVIRONMENT.from_string(value).render(facts)
         except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
             words = str(error).replace("'dict object'", "it")  # what is not known of a host or a node
-            raise BadTemplate(f"'{_begin(value)}': {words}") from None
+            raise BadTemplate(f"{'.'.join(map(str, at))}: {words}" if at else words) from None
     if isinstance(value, Mapping):
-        return {key: render(inner, facts) for key, inner in value.items()}
+        return {key: render(inner, facts, (*at, key)) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [render(inner, facts) for inner in value]
+        return [render(inner, facts, (*at, number)) for number, inner in enumerate(value)]
     return value

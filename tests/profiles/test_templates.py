@@ -79,16 +79,17 @@ def test_what_no_host_could_make_of_it_is_told_where_it_stands() -> None:
         "site.yaml:4: profiles.worker.user_data.a: a template knows no 'hots'; it knows host and node",
         "site.yaml:5: profiles.worker.user_data.b: a template knows no 'node.seriall'; there are: uuid, "
         "name, serial, system_uuid, bmc, vendor, model, macs, boot_mac",
-        "site.yaml:6: profiles.worker.user_data.c: '{{ host.name' is no template: unexpected end of "
+        "site.yaml:6: profiles.worker.user_data.c: this is no template: unexpected end of "
         "template, expected 'end of print statement'. (text with '{{' goes into {% raw %})",
         "site.yaml:7: profiles.worker.ssh_keys.0: serial S2: the host has no variable 'owner'; it has: none",
     ]
 
 
 def test_what_is_not_known_of_a_node_is_not_left_empty() -> None:
-    host = host_of(user_data={"a": "{{ node.vendor }}"})
-    with pytest.raises(ValueError, match="it has no attribute 'vendor'"):
+    host = host_of(user_data={"users": [{"passwd": "hunter2{{ node.vendor }}"}]})
+    with pytest.raises(ValueError, match=r"user_data: users\.0\.passwd: it has no attribute 'vendor'") as no:
         host.rendered(NODE)
+    assert "hunter2" not in str(no.value)
 
 
 def test_what_comes_out_must_be_such_a_value() -> None:
