@@ -8,12 +8,12 @@ import signal
 import socket
 import stat
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import namespaces
 import pytest
+from eventually import until
 from typed_site import ADDRESS, BRIDGE, Site, site
 
 from pxe.firmware import REQUIRED
@@ -36,13 +36,6 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with site(tmp_path_factory.mktemp("site")) as fresh:
         fresh.does(*fresh.init())
         yield fresh
-
-
-def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

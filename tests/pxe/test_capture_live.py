@@ -6,12 +6,12 @@ import logging
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from queue import SimpleQueue
 
 import namespaces
 import pytest
+from eventually import until
 from namespaces import MACHINE, SEED, Cable
 from wire_frames import (
     ACK,
@@ -148,10 +148,3 @@ def test_without_the_right_to_listen_it_warns_once_and_goes_on() -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "goes on\n"
     assert done.stderr.count("CAP_NET_RAW") == done.stderr.count("\n") == 1
-
-
-def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -8,14 +8,14 @@ import socket
 import struct
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import namespaces
 import pytest
 from dhcp_machine import ACK, DISCOVER, NAK, OFFER, Machine, plug_in, waiting
 from dnsmasq_seed import BASE_URL, SCRIPT_URL, SeedEnd
+from eventually import until
 from namespaces import ADDRESS, MACHINE, SEED, Cable
 
 from pxe.daemon import DaemonFailed, Dnsmasq
@@ -47,14 +47,6 @@ def seed(cable: Cable, tmp_path: Path) -> SeedEnd:
 def link(cable: Cable) -> Iterator[socket.socket]:
     with cable.inside(lambda: plug_in(MACHINE)) as wire:
         yield wire
-
-
-def until(holds: Callable[[], object]) -> None:
-    """Wait for the world, up to a limit that only a broken world reaches."""
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from eventually import until
 from seed_machine import Machine
 from seed_world import World
 
@@ -74,16 +75,6 @@ def ask(store: Store, conductor: Conductor, node: str = "node-1", verb: str = "m
     with store.read() as tx:
         uuid = tx.nodes.get(node).uuid
     requests.request(Request(uuid, verb, "alice"))
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Look again until it is so; the limit is for a broken build."""
-    pause = threading.Event()
-    for _ in range(6000):
-        if true():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it never became so")
 
 
 def state_of(store: Store, name: str = "node-1") -> str:

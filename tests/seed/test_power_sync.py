@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from eventually import until
 from seed_machine import PASSWORD, Machine
 from seed_world import World
 
@@ -430,16 +431,6 @@ def test_a_slow_bmc_keeps_nobody_else_waiting(make_world: Callable[..., World]) 
 
 
 # -- the loop --------------------------------------------------------------------------------------
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Look again until it is so; the limit is for a broken build."""
-    pause = threading.Event()
-    for _ in range(6000):
-        if true():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it never became so")
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
