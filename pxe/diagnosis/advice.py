@@ -46,6 +46,10 @@ MEMORY = Cause(
     "give it 3 GiB at least; read `undercloud node sel {node}` for memory errors",
 )
 SIGNED_LOADERS = "have the seed serve it shim and GRUB: `undercloud node set {node} --secure-boot`"
+HOST_NETWORK = Cause(
+    "the host's network does not lead to the seed: address, VLAN, bond or router of its profile",
+    "log in at `undercloud node console {node}`: `ip address`, `ip route`, `curl {url}`",
+)
 OR_OFF = "; or switch Secure Boot off in the firmware's setup"
 OTHER_RAMDISK = (
     "`undercloud image build-ramdisk --kernel generic --with-firmware`, and name it as "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pxe.diagnosis.advice import HOST_NETWORK
 from pxe.diagnosis.attempt import Attempt
 from pxe.diagnosis.clients import is_firmware, is_system, mode
 from pxe.diagnosis.diagnosis import Cause
@@ -12,10 +13,7 @@ _AGAIN = 3  # times that firmware asks the network in one boot: it comes back fr
 _DHCP = ("boot.dhcpdiscover", "boot.dhcprequest", "boot.dhcpack")
 
 _CLOUD_INIT = (
-    Cause(
-        "the host's network does not lead to the seed: address, VLAN, bond or router of its profile",
-        "log in at `undercloud node console {node}`: `ip address`, `ip route`, `curl {url}`",
-    ),
+    HOST_NETWORK,
     Cause(
         "cloud-init does not run in this image, or finds no config drive",
         "on the host: `cloud-init status --long`, `blkid -L config-2`; take an image with both",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pxe.diagnosis.advice import HOST_NETWORK
 from pxe.diagnosis.attempt import Attempt, Way
 from pxe.diagnosis.diagnosis import Cause
 from pxe.diagnosis.rule import Match, Rule, always, found
@@ -28,7 +29,8 @@ RULES = (
         (
             Cause(
                 "the kernel panics, or the first program of the initramfs ends",
-                "look: `undercloud node console {node}`; the image needs `panic=0` to stop there",
+                "`undercloud node console {node}` shows its last words; with `panic=0` among its kernel "
+                "arguments it stops there",
             ),
             Cause("the initramfs does not fit into the machine's memory", "take an image that is smaller"),
         ),
@@ -47,12 +49,9 @@ RULES = (
             ),
             Cause(
                 "the kernel or the initramfs hangs: no driver for this hardware, or not enough memory",
-                "look: `undercloud node console {node}`",
+                "`undercloud node console {node}` shows its last words",
             ),
-            Cause(
-                "the host's network does not lead to the seed: address, VLAN, bond or router of its profile",
-                "log in at `undercloud node console {node}`: `ip address`, `curl http://{seed}:8080/`",
-            ),
+            HOST_NETWORK,
         ),
     ),
 )
