@@ -9,9 +9,8 @@ from hwdrivers.address import BMCAddress
 from hwdrivers.inventory import Inventory
 from hwdrivers.told import told_uuid
 from seed.declarations import Declarations, new_node
-from seed.lifecycle import ENROLL
-from seed.model import NextBoot, Node
-from seed.recognition import owner
+from seed.model import Node
+from seed.recognition import may_join, owner
 from seed.store import Store, Transaction
 
 DEFAULT_CREDENTIALS = "default"
@@ -80,12 +79,8 @@ def _by_bmc(tx: Transaction, inventory: Inventory) -> Node | None:
 
 
 def _learn(tx: Transaction, node: Node, macs: tuple[str, ...]) -> None:
-    """Of a node that is known by other things; of one that its MACs tell, the run that inspects it does.
-
-    Only where a ramdisk may report: else whoever knows the serial number of a host that runs could join it.
-    """
-    expected = not node.macs or node.state == ENROLL or node.next_boot is NextBoot.RAMDISK
-    if expected and not set(macs) & set(node.macs):
+    """Of a node that is known by other things; of one that its MACs tell, the run that inspects it does."""
+    if may_join(node) and not set(macs) & set(node.macs):
         tx.nodes.update(node.uuid, macs=(*node.macs, *macs))
 
 

@@ -10,17 +10,20 @@ from hwdrivers.told import told_uuid
 from pxe.images import ImageError, Ramdisk
 from pxe.ipxe import BootDisk, BootRamdisk, BootSpec, Halt, machine_script
 from pxe.media.own_part import own_initramfs
+from seed.boot_times import LOOKED_AT
 from seed.host_boot import HostBoot
 from seed.images import Images
+from seed.lately import STRANGER_AGAIN, STRANGERS, Lately
 from seed.lifecycle import DECOMMISSIONED
 from seed.media import Told
 from seed.model import Bootable, Document, NextBoot, Node
 from seed.ramdisk_network import network_of
-from seed.recognition import owner
+from seed.recognition import may_join, owner
 from seed.store import Store, Transaction
 from seed.store.errors import Conflict, NotFound
 
 UNKNOWN = "unknown"  # in URLs, in place of a node's UUID
+LONGEST_SERIAL = 64  # characters; SMBIOS' are shorter
 LOADS = 5  # of the ramdisk in one attempt: a kernel that dies so often will not live the next time
 _FRESH = ("power.on", "agent.report", "agent.lookup", "agent.heartbeat")
 
@@ -67,18 +70,16 @@ class Boot:
         self._hosts = hosts
         self._inspects = inspects
         self._dhcp = dhcp
-        self._refused: dict[str | None, str] = {}  # MAC → why, so that one who asks for hours is told of once
+        self._strangers = Lately(STRANGERS, STRANGER_AGAIN)
 
     def script_for(self, asked: Asked) -> str:
         """The iPXE script of the machine, rendered now; raises ScriptRefused."""
         try:
             with self._store.write() as tx:
-                script = self._answer(tx, asked)
+                return self._answer(tx, asked)
         except (ScriptRefused, Conflict, ImageError) as error:
             self._journal_refusal(asked, str(error))
             raise ScriptRefused(str(error)) from error
-        self._refused.pop(asked.mac, None)
-        return script
 
     def spec_for(self, node: Node | Bootable, mac: str | None) -> BootSpec:
         """What the node is to boot."""
@@ -142,8 +143,9 @@ class Boot:
     def fetched_loader(self, filename: str, address: str) -> None:
         """Journal that a boot loader was fetched by HTTP, with the node that this address was leased to."""
         with self._store.write() as tx:
-            leases = reversed(tx.events.newest(1000, kind="boot.dhcpack"))
-            node = next((event.node for event in leases if event.data.get("address") == address), None)
+            node = tx.events.newest_at(address, "boot.dhcpack", LOOKED_AT)
+            if node is None:
+                return
             message = f"{address} fetches {filename} by HTTP"
             tx.events.add("boot.http-loader", message, node=node, file=filename, address=address)
 
@@ -205,7 +207,8 @@ class Boot:
     def _of_unknown(self, tx: Transaction, asked: Asked) -> str:
         if not self._inspects:
             raise ScriptRefused(f"no node has {_who(asked)}")
-        tx.events.add("boot.script", f"{_who(asked)}, of no node, boots the ramdisk", mac=asked.mac)
+        if self._strangers.is_new((asked.mac, "boots")):
+            tx.events.add("boot.script", f"{_who(asked)}, of no node, boots the ramdisk", mac=asked.mac)
         # The agent does not tell the system's UUID; what iPXE told comes back with the agent's report.
         uuid = told_uuid(asked.system_uuid)
         spec = self._ramdisk_of(UNKNOWN, asked.mac, "?" + urlencode({"system_uuid": uuid}) if uuid else "")
@@ -215,7 +218,7 @@ class Boot:
 
     def _learn(self, tx: Transaction, node: Node, asked: Asked) -> None:
         """A NIC that was changed is known by what SMBIOS says; the UUID by the NIC."""
-        if asked.mac and asked.mac not in node.macs:
+        if asked.mac and asked.mac not in node.macs and may_join(node):
             tx.nodes.update(node.uuid, macs=(*node.macs, asked.mac))
             tx.events.add("node.changed", f"{asked.mac} is a new NIC of it, by {_who(asked)}", node=node.uuid)
         uuid = told_uuid(asked.system_uuid)
@@ -231,23 +234,27 @@ class Boot:
             tx.events.add("boot.script", message, node=node.uuid, run=None, **data)
 
     def _journal_refusal(self, asked: Asked, why: str) -> None:
-        if self._refused.get(asked.mac) == why:
-            return
-        self._refused[asked.mac] = why
+        """Once in a row: iPXE asks again every few seconds."""
+        message = f"gets no boot script: {why}"
         with self._store.write() as tx:
             try:
                 node = owner(tx, asked.macs, asked.system_uuid, asked.serial)
             except Conflict:
                 node = None
-            message, whose = f"gets no boot script: {why}", node.uuid if node else None
-            tx.events.add(
-                "boot.script-refused", message, node=whose, reason=why, mac=asked.mac, address=asked.address
-            )
+            if node is None:
+                told = not self._strangers.is_new((asked.mac, why))
+            else:
+                last = tx.events.latest(node.uuid, prefixes=("boot.", "power."))
+                told = last is not None and last.message == message
+            if not told:
+                whose, data = node.uuid if node else None, {"mac": asked.mac, "address": asked.address}
+                tx.events.add("boot.script-refused", message, node=whose, run=None, reason=why, **data)
 
 
 def asked_by(mac: str, system_uuid: str | None, serial: str | None, address: str) -> Asked:
-    """What stands in a machine's question."""
-    return Asked(normal_mac(mac), system_uuid, serial, address)
+    """What stands in a machine's question; a serial number may be any text, and is shown on terminals."""
+    plain = "".join(filter(str.isprintable, serial or ""))[:LONGEST_SERIAL]
+    return Asked(normal_mac(mac), told_uuid(system_uuid), plain or None, address)
 
 
 def _who(asked: Asked) -> str:

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 
+STRANGERS, STRANGER_AGAIN = 256, 240.0  # in so many seconds; firmware that nobody answers asks for hours
+
 
 class Lately:
     """Lets each key through once in `again` seconds, and no more than `most` keys in that time."""

@@ -19,13 +19,12 @@ from pxe.capture.foreign import foreign
 from pxe.diagnosis.clients import is_firmware
 from pxe.dnsmasq_log import LogReader
 from pxe.milestones import Milestone
-from seed.lately import Lately
+from seed.lately import STRANGER_AGAIN, STRANGERS, Lately
 from seed.store import Store, Transaction
 from seed.store.errors import Conflict
 
 log = logging.getLogger(__name__)
 
-STRANGERS, STRANGER_AGAIN = 256, 240.0  # MACs in so many seconds; firmware that nobody answers asks for hours
 LEASES = 65_536  # addresses remembered: forged answers name any
 WAITING = 10_000  # milestones, while the store does not answer; what comes then is lost
 _TFTP = ("boot.tftp", "boot.tftp-failed")

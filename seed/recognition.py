@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from hwdrivers.told import told, told_uuid
-from seed.model import Node
+from seed.lifecycle import ENROLL
+from seed.model import NextBoot, Node
 from seed.store import Transaction
 
 
@@ -29,6 +30,14 @@ def owner(
     if len(by_serial) != 1 or (uuids and by_serial[0].system_uuid not in (None, *uuids)):
         return None
     return by_serial[0]
+
+
+def may_join(node: Node) -> bool:
+    """Whether a NIC that is not known becomes the node's by what SMBIOS says.
+
+    Only where a ramdisk is to report: else whoever knows the serial number of a host that runs could join it.
+    """
+    return not node.macs or node.state == ENROLL or node.next_boot is NextBoot.RAMDISK
 
 
 def both_orders(system_uuid: str | None) -> tuple[str, ...]:

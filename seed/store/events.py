@@ -59,6 +59,15 @@ class Events:
         )
         return self._read(wanted.order_by(_EVENT.id.desc()).limit(count))[::-1]
 
+    def newest_at(self, address: str, kind: str, looked_at: int) -> str | None:
+        """The node of the newest event of this kind that tells this address, among the `looked_at` newest."""
+        wanted = sa.select(_EVENT.node).where(
+            _EVENT.id > self.newest_id() - looked_at,
+            _EVENT.kind == kind,
+            _EVENT.data["address"].as_string() == address,
+        )
+        return self._connection.execute(wanted.order_by(_EVENT.id.desc()).limit(1)).scalar()
+
     def moments(self, kinds: Collection[str], looked_at: int) -> list[tuple[str, str, datetime]]:
         """(node, kind, at) of these kinds among the `looked_at` newest events of all nodes, oldest first."""
         columns = (_EVENT.node, _EVENT.kind, _EVENT.at)

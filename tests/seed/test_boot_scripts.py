@@ -57,6 +57,32 @@ def test_what_firmware_leaves_unfilled_makes_nobody_known(
     assert world.node().macs == ("52:54:00:00:00:01",)
 
 
+def test_a_nic_of_no_node_does_not_join_a_host_that_runs(world: World, face: Face) -> None:
+    update(world, next_boot=NextBoot.DISK)
+    assert face.get("/boot/script", params={"mac": STRANGER, "uuid": UUID}).status_code == 200
+    assert world.node().macs == ("52:54:00:00:00:01",)
+
+
+def test_who_makes_up_names_fills_no_journal(world: World, face: Face) -> None:
+    for number in range(300):
+        asked = {"mac": f"52:54:00:01:{number >> 8:02x}:{number & 255:02x}", "serial": "\x1b[2J" + "S" * 99}
+        assert face.get("/boot/script", params=asked).status_code == 404
+    told = world.said("boot.script-refused")
+    assert len(told) == 256
+    assert told[0] == f"gets no boot script: no node has MAC 52:54:00:01:00:00, serial [2J{'S' * 61}"
+
+
+def test_a_refusal_is_told_once_in_each_boot(world: World, face: Face) -> None:
+    with world.store.write() as tx:
+        tx.nodes.move(world.node(), "decommissioned", None)
+    for _ in range(2):
+        for _ in range(3):
+            assert face.get("/boot/script", params={"mac": "52:54:00:00:00:01"}).status_code == 404
+        with world.store.write() as tx:
+            tx.events.add("power.on", "powered on again", node=world.node().uuid)
+    assert world.said("boot.script-refused") == ["gets no boot script: node 'node-1' is decommissioned"] * 2
+
+
 def test_what_several_nodes_share_tells_nothing(make_world: Callable[..., World]) -> None:
     world = make_world(Machine(1), Machine(2))
     for machine in world.machines:
@@ -107,6 +133,8 @@ def test_loaders_by_http_for_who_asks_the_size_first(world: World, face: Face) -
     assert int(head.headers["content-length"]) == len(whole.content) > 100_000
     [fetched] = world.events("boot.http-loader")
     assert (fetched.node, fetched.data["file"]) == (world.node().uuid, "snponly.efi")
+    world.face_at("10.0.0.66").get("/boot/loader/snponly.efi")  # nobody's address
+    assert len(world.events("boot.http-loader")) == 1
     assert face.get("/boot/loader/passwd").status_code == 404
 
 
