@@ -71,13 +71,14 @@ class Milestone:
 # Kind → the hop that it proves; None: it proves none, but tells why one is missing.
 KINDS: dict[str, Hop | None] = {
     "power.on": Hop.POWER,
-    # data: architecture (option 93, a number), vendor_class (60), user_class (77), uuid (97), vlan (802.1Q)
+    # data: architecture (option 93, a number), vendor_class (60), user_class (77), uuid (97), vlan (802.1Q);
+    # `reason` where the seed's DHCP says why it does not answer
     "boot.dhcpdiscover": Hop.DISCOVER,
-    # data: server, server_mac, file; `reason` where a server would not answer
+    # data: server, server_mac, file; `proxy` where it gives no address, only what to boot
     "boot.dhcpoffer": Hop.OFFER,
     "boot.dhcprequest": None,  # data: server
-    "boot.dhcpack": Hop.LEASE,
-    "boot.dhcpnak": None,
+    "boot.dhcpack": Hop.LEASE,  # data: as boot.dhcpoffer
+    "boot.dhcpnak": None,  # data: reason
     "boot.dhcpdecline": None,
     # Another server answered; data: server, server_mac, file, answer (offer, ack, nak; request: the machine
     # takes its offer).
@@ -94,7 +95,7 @@ KINDS: dict[str, Hop | None] = {
     "boot.loop": None,  # the ramdisk was loaded again and again, and gets no script any more; data: times
     "boot.media": None,  # the BMC is told to insert the ISO image
     "boot.media-fetched": Hop.LOADER,  # the BMC reads it; data: by (its address)
-    "boot.media-stays": None,  # the BMC would not eject it; data: why is in the message
+    "boot.media-stays": None,  # the BMC would not eject it; the message says why
     "boot.kernel": Hop.KERNEL,
     "boot.initramfs": Hop.RAMDISK,
     "boot.host-data": None,  # it fetches what is its own, of a host that runs from memory
