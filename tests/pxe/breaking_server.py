@@ -9,10 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+GONE = -1
+
 
 @dataclass
 class Shelf:
-    """What is served by path, and how: each of `breaks` ends one answer after so many bytes of its body."""
+    """What is served by path, and how: each of `breaks` ends one answer after so many bytes of its body.
+
+    GONE among them: from then on there is nothing.
+    """
 
     files: dict[str, bytes] = field(default_factory=dict)
     breaks: list[int] = field(default_factory=list)
@@ -33,7 +38,7 @@ def serving(shelf: Shelf) -> Iterator[Shelf]:
         def do_GET(self) -> None:
             content = shelf.files.get(self.path)
             shelf.asked.append(self.headers["Range"])
-            if content is None:
+            if content is None or shelf.breaks[:1] == [GONE]:
                 self.send_error(404)
                 return
             self._send(content, self._first(len(content)))

@@ -6,14 +6,12 @@ import hashlib
 import os
 import random
 import subprocess
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from breaking_server import GONE, Shelf, serving
 
 from pxe import configdrive
 from pxe.build.agent import partitions
@@ -24,50 +22,11 @@ from pxe.build.agent.writing import write
 
 SIZE = 12 * MIB
 DIRT = b"\xa5"
-GONE = -1
-
-
-@dataclass
-class Shop:
-    """A folder that is served; `cuts`: after how many bytes the next answers break off, or GONE."""
-
-    folder: Path
-    port: int = 0
-    cuts: list[int] = field(default_factory=list)
-    ranges: list[str] = field(default_factory=list)
-
-    def url(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.port}/{name}"
-
-
-class Handler(SimpleHTTPRequestHandler):
-    """Knows ranges as far as a download needs them, which the standard library's does not."""
-
-    def __init__(self, shop: Shop, *arguments: object) -> None:
-        self._shop = shop
-        super().__init__(*arguments, directory=str(shop.folder))  # type: ignore[arg-type]
-
-    def do_GET(self) -> None:
-        path = self._shop.folder / self.path.lstrip("/")
-        if not path.exists() or self._shop.cuts[:1] == [GONE]:
-            self.send_error(404)
-            return
-        asked = self.headers.get("Range", "")
-        self._shop.ranges.append(asked)
-        begin = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
-        rest = path.read_bytes()[begin:]
-        self.send_response(206 if begin else 200)
-        self.send_header("Content-Length", str(len(rest)))
-        self.end_headers()
-        self.wfile.write(rest[: self._shop.cuts.pop(0)] if self._shop.cuts else rest)
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A GPT disk with a partition, data here and there, zeros between, in all formats."""
+def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """A GPT disk with a partition, data here and there, zeros between, in all formats; by path."""
     folder = tmp_path_factory.mktemp("shop")
     raw = folder / "disk.raw"
     with raw.open("wb") as file:
@@ -79,25 +38,18 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
             file.write(random.Random(place).randbytes(70_000))
     subprocess.run(["zstd", "-q", raw], check=True)
     subprocess.run(["qemu-img", "convert", "-c", "-O", "qcow2", raw, folder / "disk.qcow2"], check=True)
-    return folder
+    return {f"/{path.name}": path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture
-def shop(shelf: Path) -> Iterator[Shop]:
-    shop = Shop(shelf)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, shop))
-    shop.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield shop
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def shop(images: dict[str, bytes]) -> Iterator[Shelf]:
+    with serving(Shelf(dict(images))) as shelf:
+        yield shelf
 
 
 @pytest.fixture
-def image(shelf: Path) -> bytes:
-    return (shelf / "disk.raw").read_bytes()
+def image(images: dict[str, bytes]) -> bytes:
+    return images["/disk.raw"]
 
 
 @pytest.fixture
@@ -110,10 +62,10 @@ def disk(tmp_path: Path) -> Path:
     return path
 
 
-def order(shop: Shop, name: str = "disk.raw.zst") -> ImageOrder:
-    content = (shop.folder / name).read_bytes()
+def order(shop: Shelf, name: str = "disk.raw.zst") -> ImageOrder:
+    content = shop.files[f"/{name}"]
     return ImageOrder(
-        urls=(shop.url(name),),
+        urls=(f"{shop.url}/{name}",),
         sha512=hashlib.sha512(content).hexdigest(),
         size=len(content),
         disk_format="qcow2" if name.endswith("qcow2") else "raw",
@@ -133,19 +85,19 @@ def has_no_table(disk: Path) -> bool:
 
 @pytest.mark.parametrize("name", ["disk.raw", "disk.raw.zst", "disk.qcow2"])
 def test_the_disk_reads_as_the_image_and_nothing_old_shows_through(
-    shop: Shop, image: bytes, disk: Path, tmp_path: Path, name: str
+    shop: Shelf, image: bytes, disk: Path, tmp_path: Path, name: str
 ) -> None:
     told: list[int] = []
     write(order(shop, name), str(disk), tmp_path, told.append)
     assert beginning(disk) == image
-    assert told[-1] == (shop.folder / name).stat().st_size
+    assert told[-1] == len(shop.files[f"/{name}"])
     assert told == sorted(told)
     assert [path.name for path in tmp_path.glob("image-*")] == []
 
 
 @pytest.mark.parametrize("name", ["disk.raw", "disk.raw.zst"])
 def test_a_disk_that_cannot_zero_gets_zeros_written(
-    shop: Shop, image: bytes, disk: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    shop: Shelf, image: bytes, disk: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -158,7 +110,7 @@ def test_a_disk_that_cannot_zero_gets_zeros_written(
 
 @pytest.mark.parametrize("name", ["disk.raw", "disk.raw.zst", "disk.qcow2"])
 def test_a_wrong_checksum_is_told_and_leaves_nothing_that_boots(
-    shop: Shop, image: bytes, disk: Path, tmp_path: Path, name: str
+    shop: Shelf, image: bytes, disk: Path, tmp_path: Path, name: str
 ) -> None:
     good = order(shop, name)
     with pytest.raises(NotWritten) as caught:
@@ -174,48 +126,48 @@ def test_a_wrong_checksum_is_told_and_leaves_nothing_that_boots(
 
 
 def test_a_connection_that_breaks_is_taken_up_where_it_broke(
-    shop: Shop, image: bytes, disk: Path, tmp_path: Path
+    shop: Shelf, image: bytes, disk: Path, tmp_path: Path
 ) -> None:
-    shop.cuts = [5 * MIB, 3 * MIB]
+    shop.breaks = [5 * MIB, 3 * MIB]
     write(order(shop, "disk.raw"), str(disk), tmp_path)
     assert beginning(disk) == image
-    assert shop.ranges == ["", f"bytes={5 * MIB}-", f"bytes={8 * MIB}-"]
+    assert shop.asked == [None, f"bytes={5 * MIB}-", f"bytes={8 * MIB}-"]
 
 
 def test_a_seed_that_is_started_again_is_asked_again(
-    shop: Shop, image: bytes, disk: Path, tmp_path: Path
+    shop: Shelf, image: bytes, disk: Path, tmp_path: Path
 ) -> None:
-    shop.cuts = [4 * MIB, 0, 0]  # answers that end before their first byte
+    shop.breaks = [4 * MIB, 0]  # an answer that ends before its first byte
     write(order(shop, "disk.raw"), str(disk), tmp_path)
     assert beginning(disk) == image
-    assert shop.ranges == ["", *[f"bytes={4 * MIB}-"] * 3]
+    assert shop.asked == [None, *[f"bytes={4 * MIB}-"] * 2]
 
 
 def test_the_next_url_is_asked_when_one_has_nothing(
-    shop: Shop, image: bytes, disk: Path, tmp_path: Path
+    shop: Shelf, image: bytes, disk: Path, tmp_path: Path
 ) -> None:
     there = order(shop)
-    write(replace(there, urls=(shop.url("gone"), *there.urls)), str(disk), tmp_path)
+    write(replace(there, urls=(f"{shop.url}/gone", *there.urls)), str(disk), tmp_path)
     assert beginning(disk) == image
 
 
 @pytest.mark.parametrize("name", ["disk.qcow2", "disk.raw", "disk.raw.zst"])
 def test_a_machine_that_passes_on_damaged_bytes_is_not_asked_again(
-    shop: Shop, image: bytes, disk: Path, tmp_path: Path, name: str
+    shop: Shelf, image: bytes, disk: Path, tmp_path: Path, name: str
 ) -> None:
     good = order(shop, name)
-    damaged = bytearray((shop.folder / name).read_bytes())
+    damaged = bytearray(shop.files[f"/{name}"])
     damaged[len(damaged) // 2] ^= 1
-    (shop.folder / "damaged").write_bytes(damaged)
-    write(replace(good, urls=(shop.url("damaged"), *good.urls)), str(disk), tmp_path)
+    shop.files["/damaged"] = bytes(damaged)
+    write(replace(good, urls=(f"{shop.url}/damaged", *good.urls)), str(disk), tmp_path)
     assert beginning(disk) == image
     assert list(tmp_path.glob("image-*")) == []
 
 
 def test_an_image_that_is_deleted_meanwhile_leaves_nothing_that_boots(
-    shop: Shop, image: bytes, disk: Path, tmp_path: Path
+    shop: Shelf, image: bytes, disk: Path, tmp_path: Path
 ) -> None:
-    shop.cuts = [6 * MIB, GONE]
+    shop.breaks = [6 * MIB, GONE]
     with pytest.raises(NotWritten, match=rf"broke off at {6 * MIB} of {SIZE} bytes; .* answers 404"):
         write(order(shop, "disk.raw"), str(disk), tmp_path)
     assert has_no_table(disk)
@@ -223,20 +175,20 @@ def test_an_image_that_is_deleted_meanwhile_leaves_nothing_that_boots(
 
 @pytest.mark.parametrize("size", [SIZE - MIB, SIZE + MIB])
 def test_an_image_of_another_size_than_it_is_said_to_have(
-    shop: Shop, image: bytes, disk: Path, tmp_path: Path, size: int
+    shop: Shelf, image: bytes, disk: Path, tmp_path: Path, size: int
 ) -> None:
     with pytest.raises(NotWritten, match=r"image is larger|image ends after"):
         write(replace(order(shop), virtual_size=size), str(disk), tmp_path)
     assert has_no_table(disk)
 
 
-def test_a_stream_that_is_no_zstd(shop: Shop, image: bytes, disk: Path, tmp_path: Path) -> None:
+def test_a_stream_that_is_no_zstd(shop: Shelf, image: bytes, disk: Path, tmp_path: Path) -> None:
     with pytest.raises(NotWritten, match="cannot be decompressed"):
         write(replace(order(shop, "disk.raw"), compression="zstd"), str(disk), tmp_path)
     assert has_no_table(disk)
 
 
-def test_a_disk_that_is_too_small_is_not_touched(shop: Shop, image: bytes, tmp_path: Path) -> None:
+def test_a_disk_that_is_too_small_is_not_touched(shop: Shelf, image: bytes, tmp_path: Path) -> None:
     disk = tmp_path / "small"
     disk.write_bytes(DIRT * MIB)
     with pytest.raises(NotWritten, match=f"has {MIB} bytes, the image needs {SIZE}"):
@@ -244,14 +196,14 @@ def test_a_disk_that_is_too_small_is_not_touched(shop: Shop, image: bytes, tmp_p
     assert disk.read_bytes() == DIRT * MIB
 
 
-def test_a_qcow2_image_that_memory_cannot_take(shop: Shop, image: bytes, disk: Path, tmp_path: Path) -> None:
+def test_a_qcow2_image_that_memory_cannot_take(shop: Shelf, image: bytes, disk: Path, tmp_path: Path) -> None:
     with pytest.raises(NotWritten, match=r"goes through memory: .* Convert it to compressed raw"):
         write(replace(order(shop, "disk.qcow2"), size=1 << 50), str(disk), tmp_path)
     assert beginning(disk) == DIRT * SIZE
 
 
 @pytest.mark.parametrize("change", [{"disk_format": "vmdk"}, {"compression": "xz"}])
-def test_what_this_ramdisk_cannot_write_is_refused(shop: Shop, image: bytes, change: dict[str, str]) -> None:
+def test_what_this_ramdisk_cannot_write_is_refused(shop: Shelf, image: bytes, change: dict[str, str]) -> None:
     with pytest.raises(NotWritten, match="build it again: undercloud image build-ramdisk"):
         ImageOrder.read({**vars(order(shop)), **change})
 
@@ -269,13 +221,13 @@ def loop(disk: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", ["disk.raw.zst", "disk.qcow2"])
 def test_a_block_device_reads_as_the_image(
-    shop: Shop, image: bytes, loop: str, tmp_path: Path, name: str
+    shop: Shelf, image: bytes, loop: str, tmp_path: Path, name: str
 ) -> None:
     write(order(shop, name), loop, tmp_path)
     assert beginning(Path(loop)) == image
 
 
-def test_a_disk_that_somebody_holds_is_refused(shop: Shop, image: bytes, loop: str, tmp_path: Path) -> None:
+def test_a_disk_that_somebody_holds_is_refused(shop: Shelf, image: bytes, loop: str, tmp_path: Path) -> None:
     holder = os.open(loop, os.O_RDWR | os.O_EXCL)  # as a mount, md and LVM do
     try:
         with pytest.raises(NotWritten, match=rf"{loop} cannot be written: Device or resource busy"):
@@ -286,7 +238,7 @@ def test_a_disk_that_somebody_holds_is_refused(shop: Shop, image: bytes, loop: s
 
 
 def test_the_table_is_stretched_and_the_config_drive_stands_behind(
-    shop: Shop, image: bytes, disk: Path, tmp_path: Path
+    shop: Shelf, image: bytes, disk: Path, tmp_path: Path
 ) -> None:
     drive = configdrive.build({"meta_data.json": b"{}"})
     write(order(shop), str(disk), tmp_path)
