@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from bootstrap.config import Config
 from bootstrap.key import cipher
+from bootstrap.steps import steps
 from hwdrivers.bmc import BMC, Endpoint
 from hwdrivers.connect import connect
 from hwdrivers.credentials import Secret
@@ -46,37 +47,9 @@ from seed.plans.apply import Apply
 from seed.plans.rollouts import Rollouts
 from seed.power.sync import PowerSync
 from seed.ramdisk import Ramdisk
-from seed.relays import Relays
 from seed.requests import Requests
 from seed.reservations import Reservations
 from seed.step import Step
-from seed.steps.adopt_instance import AdoptInstance
-from seed.steps.agent_command import AgentCommand
-from seed.steps.agent_step import AgentStep
-from seed.steps.apply_bios import ApplyBIOS
-from seed.steps.apply_raid import ApplyRAID
-from seed.steps.boot_from_disk import BootFromDisk
-from seed.steps.boot_host_ramdisk import BootHostRamdisk
-from seed.steps.boot_ramdisk import BootRamdisk
-from seed.steps.change_power import ChangePower
-from seed.steps.check_image import CheckImage
-from seed.steps.finalize_rescue import FinalizeRescue
-from seed.steps.first_boot import FirstBoot
-from seed.steps.forget_instance import ForgetInstance
-from seed.steps.hold import Hold
-from seed.steps.install_bootloader import InstallBootloader
-from seed.steps.leave_ramdisk import LeaveRamdisk
-from seed.steps.list_deploy_steps import ListDeploySteps
-from seed.steps.list_steps import ListSteps
-from seed.steps.power_off import PowerOff
-from seed.steps.record_evidence import RecordEvidence
-from seed.steps.record_inventory import RecordInventory
-from seed.steps.restore_power import RestorePower
-from seed.steps.shut_down import ShutDown
-from seed.steps.update_firmware import UpdateFirmware
-from seed.steps.verify_credentials import VerifyCredentials
-from seed.steps.wait import Wait
-from seed.steps.write_image import WriteImage
 from seed.store import Store
 from seed.tenure import LEASE
 
@@ -155,20 +128,13 @@ def compose(
         base_url=base_url,
     )
     media = BootMedia(store, images, boot.told, config.media_dir, config.provisioning.media_base_url)
-    boot_ramdisk = BootRamdisk(bmcs, ramdisk, images, reservations.refresh, media, dhcp=dhcp)
-    steps: tuple[Step, ...] = (
-        boot_ramdisk,
-        BootHostRamdisk(bmcs, ramdisk, instances, reservations.refresh, dhcp=dhcp),
-        *_steps(store, bmcs, ramdisk, images, instances, keep_ramdisk=config.fast_track),
-        *_bmc_steps(bmcs, ramdisk),
-        *_agent_steps(config, store, ramdisk, AgentCommand(bmcs, ramdisk)),
-    )
+    walked = steps(config, store, bmcs, ramdisk, images, instances, media, reservations.refresh)
     site = config.provisioning
     boots = Boots(site.dhcp, site.uefi_loader, seed=str(site.machines_address), http_port=site.http_port)
     conductor = Conductor(
         store,
         lifecycle,
-        {step.name: step for step in (*steps, *instead)},
+        {step.name: step for step in (*walked, *instead)},
         name=config.name,
         limits=config.limits.by_need(),
         boots=boots,
@@ -222,47 +188,3 @@ def _governor(learnt: Learnt, bmc: Callable[[Endpoint], BMC] | None) -> Governor
     """Whoever gives his own `bmc` has it swept by it too."""
     reach = unpaced(bmc) if bmc else connect
     return Governor(reach, None if bmc else Sweep(), recall=learnt.recall, urgent=learnt.wake)
-
-
-def _steps(
-    store: Store,
-    bmcs: BMCs,
-    ramdisk: Ramdisk,
-    images: Images,
-    instances: Instances,
-    *,
-    keep_ramdisk: bool,
-) -> tuple[Step, ...]:
-    agent = AgentCommand(bmcs, ramdisk)
-    return (
-        VerifyCredentials(bmcs),
-        RecordInventory(ramdisk),
-        LeaveRamdisk(bmcs, ramdisk, keep=keep_ramdisk),
-        CheckImage(images),
-        ListDeploySteps(ramdisk),
-        WriteImage(ramdisk, agent, images, instances, Relays(store)),
-        InstallBootloader(agent),
-        BootFromDisk(bmcs, ramdisk),
-        FirstBoot(bmcs, instances),
-        PowerOff(bmcs, ramdisk),
-        RestorePower(bmcs),
-        ForgetInstance(instances),
-        ShutDown(bmcs),
-        AdoptInstance(bmcs, instances),
-        RecordEvidence(ramdisk),
-        FinalizeRescue(store, ramdisk),
-    )
-
-
-def _bmc_steps(bmcs: BMCs, ramdisk: Ramdisk) -> tuple[Step, ...]:
-    """What operators ask of BMCs beside the lifecycle."""
-    return ChangePower(bmcs, ramdisk), ApplyBIOS(bmcs), UpdateFirmware(bmcs), ApplyRAID(bmcs)
-
-
-def _agent_steps(config: Config, store: Store, ramdisk: Ramdisk, agent: AgentCommand) -> Iterator[Step]:
-    """What takes the agent's own steps, and Ironic's reserved ones between them."""
-    yield from (Hold(store), Wait(ramdisk))
-    for kind in ("clean", "service"):
-        yield ListSteps(ramdisk, kind, priorities=config.priorities, burn_in=config.burn_in)
-    for kind in ("clean", "service", "deploy"):
-        yield from (AgentStep(ramdisk, agent, kind, abortable=abortable) for abortable in (True, False))
