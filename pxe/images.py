@@ -190,8 +190,10 @@ def _names(images_dir: Path) -> list[str]:
 
 def _not_found(images_dir: Path, name: str, kind: Kind | None = None) -> str:
     there = ", ".join(_names(images_dir)) or "no images"
-    command = _BUILD_COMMAND.get(kind or "", "--help")
+    missing, add = f"No image {name} in {images_dir} (there: {there})", "undercloud image add --help"
+    if kind is None:
+        return f"{missing}. Build one (undercloud image --help), or add one that others made: {add}"
     return (
-        f"No image {name} in {images_dir} (there: {there}). Build it with: undercloud image {command}"
-        " (or add one that others made: undercloud image add --help)"
+        f"{missing}. Build it with: undercloud image {_BUILD_COMMAND[kind]}"
+        f" (or add one that others made: {add})"
     )

@@ -62,7 +62,7 @@ def found(get: Callable[[], T]) -> T:
     """What it gives; what is not there is 404, and a broken image 503: machines ask again then."""
     try:
         return get()
-    except (NotFound, Conflict) as error:
-        raise HTTPException(404, str(error)) from error
+    except (NotFound, Conflict):  # whose words list what there is instead, which is no stranger's business
+        raise HTTPException(404, "there is no such thing for this machine") from None
     except ImageError as error:
         raise HTTPException(503, str(error)) from error

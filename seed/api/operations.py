@@ -66,9 +66,7 @@ def _arguments(model: type[Arguments], asked: Asked) -> Arguments:
 
 
 def _located(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Our own validators need no "Value error" before their words."""
-    words = item["msg"].removeprefix("Value error, ")
-    return {**item, "loc": ("body", "args", *item["loc"]), "msg": words}
+    return {**item, "loc": ("body", "args", *item["loc"])}
 
 
 def _row(key: str, answer: Run | str) -> dict[str, Any]:
