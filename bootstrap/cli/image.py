@@ -1,4 +1,4 @@
-"""`undercloud image`: build, list and verify what machines boot and what is written to their disks."""
+"""`undercloud image`: build, add, list, verify and delete what machines boot and what their disks get."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pxe.build.mirror import read_mirrors
 from pxe.build.ramdisk_packages import Kernel
 from pxe.build.recipe import Recipe
 
-app = typer.Typer(help="Build, list and verify images.", no_args_is_help=True)
+app = typer.Typer(help="Build, add, list, verify and delete images.", no_args_is_help=True)
 
 For = Annotated[
     Kernel, typer.Option("--kernel", help="cloud: virtual machines. generic: every driver that Debian has.")
@@ -94,7 +94,10 @@ def build_os(
     output: To = IMAGES_DIR,
     force: Force = False,
 ) -> None:
-    """Build a Debian whole-disk image that boots on BIOS and UEFI."""
+    """Build a Debian whole-disk image that boots on BIOS and UEFI.
+
+    Example: `undercloud image build-os --name debian-12-metal --kernel generic`
+    """
     build(osimage.recipe(name, kernel), output, force)
 
 
@@ -104,13 +107,19 @@ def build_container(
     output: To = IMAGES_DIR,
     force: Force = False,
 ) -> None:
-    """Build a role's container image from Debian packages."""
+    """Build a role's container image from Debian packages.
+
+    Example: `undercloud image build-container etcd`
+    """
     build(container.recipe(name), output, force)
 
 
 @app.command("list")
 def list_images(images_dir: In = IMAGES_DIR, output: Output = Format.TABLE) -> None:
-    """List the images that are there."""
+    """List the images that are there.
+
+    Example: `undercloud image list -o json`
+    """
     columns = {
         "name": "NAME",
         "kind": "KIND",
@@ -133,7 +142,10 @@ def verify(
     every: Annotated[bool, typer.Option("--all", help="Every image that is there.")] = False,
     images_dir: In = IMAGES_DIR,
 ) -> None:
-    """Read every byte of an image and compare it with what was built or added."""
+    """Read every byte of an image and compare it with what was built or added.
+
+    Examples: `undercloud image verify debian-12`, `undercloud image verify --all`
+    """
     if (name is None) is not every:
         raise CommandError("name one image, or say --all")
     names = [name] if name else [entry.name for entry in images.list_images(images_dir)]

@@ -29,7 +29,10 @@ def register(app: typer.Typer) -> None:
 
 
 def show(ctx: typer.Context, name: Name, images_dir: In = IMAGES_DIR, output: Output = Format.TABLE) -> None:
-    """Show what an image is: format, sizes, checksums, partitions, what firmware boots it, who needs it."""
+    """Show what an image is: format, sizes, checksums, partitions, what firmware boots it, who needs it.
+
+    Example: `undercloud image show debian-12 -o json`
+    """
     manifest = images.read_manifest(images_dir, name)
     told = manifest.model_dump(mode="json", exclude={"packages", "python_packages", "recipe"})
     told |= _disk(images_dir, manifest) | {"uses": _uses(ctx, name)}
@@ -47,7 +50,10 @@ def delete(
     force: Annotated[bool, typer.Option("--force", help="Even though it is needed.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Delete an image. Hosts that were made of it stay as they are."""
+    """Delete an image. Hosts that were made of it stay as they are.
+
+    Example: `undercloud image delete debian-11 --yes`
+    """
     manifest = images.read_manifest(images_dir, name)
     if (why := _needed(_uses(ctx, name))) and not force:
         raise CommandError(f"image '{name}' was not deleted: {why}. --force deletes it all the same")
