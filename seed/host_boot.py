@@ -60,18 +60,25 @@ class HostBoot:
         return image
 
     def own_initramfs(self, node: Node, address: str) -> bytes:
-        """What is the host's own, for the machine at `address`; raises NotFound, and journals either."""
+        """What is the host's own, for the machine at `address`; raises NotFound. Either is journaled."""
         with self._store.write() as tx:
             refused = _refusal(tx, node, address)
             if refused is None:
                 tx.events.add(SERVED, f"{address} fetches what is its host's own", node=node.uuid)
             else:
-                message = f"{address} asked for what is its host's own and was refused: {refused}"
-                tx.events.add("boot.data-refused", message, node=node.uuid, address=address)
+                _journal_refusal(tx, node, address, refused)
         if refused is not None:
             raise NotFound(refused)
         files = {f"{PLACE}/{name}": data for name, data in self._instances.first_boot_files(node).items()}
         return newc(files, private=files)
+
+
+def _journal_refusal(tx: Transaction, node: Node, address: str, why: str) -> None:
+    """Once in a row: who is refused may ask for ever."""
+    message = f"{address} asked for what is its host's own and was refused: {why}"
+    last = tx.events.latest(node.uuid, prefixes=("boot.",))
+    if last is None or last.message != message:
+        tx.events.add("boot.data-refused", message, node=node.uuid, address=address)
 
 
 def _refusal(tx: Transaction, node: Node, address: str) -> str | None:
