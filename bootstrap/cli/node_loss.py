@@ -50,6 +50,8 @@ def _stops(verb: str, node: dict[str, Any]) -> str | None:
 
 def _lost(verb: str, node: dict[str, Any], steps: Sequence[WantedStep]) -> str | None:
     edges = [edge for edge in GRAPH.transitions if (edge.source, edge.event) == (node["state"], verb)]
+    if verb in ("deploy", "rebuild") and node["deploy"] == "ramdisk":  # no disk is written
+        return "what runs there ends" if node["state"] == "active" else None
     if verb not in TAKE_STEPS:
         return f"data on its disks is lost: {_disks(node)}" if any(e.destructive for e in edges) else None
     destroying = ", ".join(step.name for step in steps if step.destroys)

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Header
 
 from hwdrivers.governor import Governor
+from profiles.hosts import Deploy
+from profiles.site import AmbiguousProfile, NoProfile, Site
 from seed.bmcs import BMCs
 from seed.boots import Boots
 from seed.capture_files import CaptureFiles
@@ -52,14 +54,26 @@ def _who(x_undercloud_user: Annotated[str, Header()] = "operator") -> str:
 Who = Annotated[str, Depends(_who)]
 
 
-def node_view(node: Node, lifecycle: Lifecycle, run: Run | None) -> dict[str, Any]:
-    """A node as JSON: what is stored, the verbs that are possible now, and the run that is under way."""
+def node_view(node: Node, lifecycle: Lifecycle, run: Run | None, site: Site) -> dict[str, Any]:
+    """A node as JSON: what is stored, the verbs that are possible now, and the run that is under way.
+
+    `deploy`: how it is declared to be deployed; None where nothing is declared of it.
+    """
     view = asdict(node)
-    if view["instance"]:
+    if node.instance:
         del view["instance"]["host"], view["instance"]["network"]  # may hold what users put into user data
+        view["instance"]["deploy"] = node.instance.deploy
+    view["deploy"] = _deploy(node, site)
     view["verbs"] = lifecycle.verbs(node.state)
     view["run"] = run_view(run) if run else None
     return view
+
+
+def _deploy(node: Node, site: Site) -> Deploy | None:
+    try:
+        return site.host_for(node.facts()).deploy
+    except (NoProfile, AmbiguousProfile):
+        return None
 
 
 def summary_view(row: dict[str, Any], lifecycle: Lifecycle) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def routes(context: Context) -> APIRouter:
 def _view(context: Context, key: str) -> dict[str, Any]:
     with context.store.read() as tx:
         node = tx.nodes.get(key)
-        view = node_view(node, context.lifecycle, tx.runs.live(node.uuid))
+        view = node_view(node, context.lifecycle, tx.runs.live(node.uuid), tx.documents.site())
         if node.state == DECOMMISSIONED:
             erased = tx.events.latest(node.uuid, prefixes=(EVIDENCE,))
             view["evidence"] = asdict(erased) if erased else None
@@ -96,8 +96,8 @@ def _looking(router: APIRouter, context: Context) -> None:
         """
         with context.store.read() as tx:
             if detail:
-                live = tx.runs.all_live()
-                return [node_view(n, context.lifecycle, live.get(n.uuid)) for n in tx.nodes.all()]
+                live, site = tx.runs.all_live(), tx.documents.site()
+                return [node_view(n, context.lifecycle, live.get(n.uuid), site) for n in tx.nodes.all()]
             if fields:
                 return JSONResponse(tx.fleet.columns(fields.split(",")))
             rows = tx.fleet.summaries()

@@ -196,6 +196,16 @@ def test_what_is_lost_is_told(
     assert told in words if told and words else words == told
 
 
+@pytest.mark.parametrize(
+    ("verb", "state", "told"), [("deploy", "available", None), ("rebuild", "active", "what runs there ends")]
+)
+def test_a_host_in_memory_costs_no_disk(rack: Rack, verb: str, state: str, told: str | None) -> None:
+    rack.at(state)
+    rack.world.declare({"match": {"name": "node-1"}, "image": "live", "deploy": "ramdisk"})
+    node = json.loads(rack("show", "node-1", "-o", "json")[1])
+    assert loss(verb, node, ()) == told
+
+
 def test_a_machine_that_runs_something_is_not_cleaned_without_a_word(rack: Rack) -> None:
     rack.at("manageable", power="power on")
     node = json.loads(rack("show", "node-1", "-o", "json")[1])

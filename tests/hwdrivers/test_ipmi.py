@@ -67,6 +67,8 @@ def test_the_network_once_and_the_disk_for_good(device: BootDevice, flags: int) 
         bmc = IPMI(endpoint(peer.address))
         bmc.set_boot_device(device)
         assert peer.state()["boot_flags"] == flags
+        bmc.set_boot_device(device, always=True)  # of hosts that are on no disk
+        assert peer.state()["boot_flags"] == 0xC0
         bmc.close()
 
 

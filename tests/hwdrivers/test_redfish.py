@@ -59,6 +59,8 @@ def test_the_network_once_and_the_disk_for_good(device: BootDevice, enabled: str
         bmc = Redfish(endpoint(peer.address))
         bmc.set_boot_device(device)
         assert peer.state()["boot"]["BootSourceOverrideEnabled"] == enabled
+        bmc.set_boot_device(device, always=True)  # of hosts that are on no disk
+        assert peer.state()["boot"]["BootSourceOverrideEnabled"] == "Continuous"
         bmc.close()
 
 

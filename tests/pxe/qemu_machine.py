@@ -71,6 +71,18 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
+def wired() -> Iterator[Cable]:
+    """A cable to the seed's end, and at the other a bridge with a tap for QEMU."""
+    with namespaces.cable() as cable:
+        cables = (
+            f"tuntap add tap0 mode tap\nlink add lab0 type bridge\nlink set {MACHINE} master lab0\n"
+            "link set tap0 master lab0\nlink set lab0 up\nlink set tap0 up\n"
+        )
+        subprocess.run(cable.argv("ip", "-batch", "-"), input=cables, text=True, check=True)
+        yield cable
+
+
+@contextmanager
 def seed(
     folder: Path,
     answers: Sequence[str | None],
@@ -82,12 +94,7 @@ def seed(
 
     `first` makes dnsmasq's configuration another one to begin with.
     """
-    with namespaces.cable() as cable:
-        cables = (
-            f"tuntap add tap0 mode tap\nlink add lab0 type bridge\nlink set {MACHINE} master lab0\n"
-            "link set tap0 master lab0\nlink set lab0 up\nlink set tap0 up\n"
-        )
-        subprocess.run(cable.argv("ip", "-batch", "-"), input=cables, text=True, check=True)
+    with wired() as cable:
         end = SeedEnd(cable, folder)
         end.enroll(host)
         end.configuration.write_text(first(end.configuration.read_text()))
@@ -109,9 +116,7 @@ class Run:
 
 def boots_until(cable: Cable, serial: Path, words: str, *firmware: str, memory: int = 512) -> Run:
     """Power a machine on, and off again once it says `words` on its serial port."""
-    network = "tap,id=net,ifname=tap0,script=no,downscript=no"
-    command = [QEMU, "-accel", "tcg", "-m", str(memory), "-display", "none", "-serial", f"file:{serial}"]
-    machine = subprocess.Popen(cable.argv(*command, "-netdev", network, *firmware))
+    machine = powered_on(cable, serial, *firmware, memory=memory)
     try:
         deadline = time.monotonic() + 240
         while words not in (said := serial.read_text(errors="replace") if serial.exists() else ""):
@@ -121,6 +126,13 @@ def boots_until(cable: Cable, serial: Path, words: str, *firmware: str, memory: 
     finally:
         machine.kill()
         machine.wait()
+
+
+def powered_on(cable: Cable, serial: Path, *more: str, memory: int = 512) -> subprocess.Popen[bytes]:
+    """A machine on the tap; what it says on its serial port comes into that file."""
+    network = "tap,id=net,ifname=tap0,script=no,downscript=no"
+    command = [QEMU, "-accel", "tcg", "-m", str(memory), "-display", "none", "-serial", f"file:{serial}"]
+    return subprocess.Popen(cable.argv(*command, "-netdev", network, *more))
 
 
 def _cpu_seconds(pid: int) -> float:
