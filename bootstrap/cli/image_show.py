@@ -86,6 +86,8 @@ def _needed(uses: dict[str, Any] | None) -> str | None:
         return "it is the deploy ramdisk of this seed's configuration"
     if busy := [node["name"] for node in uses["nodes"] if node["run"] is not None]:
         return f"it is being deployed to {_some(busy)}"
+    if running := [node["name"] for node in uses["nodes"] if node["in_memory"]]:
+        return f"it is fetched at each boot (deploy: ramdisk) of {_some(running)}"
     return f"it is declared for {_some(uses['declared'])}" if uses["declared"] else None
 
 

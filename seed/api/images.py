@@ -17,18 +17,22 @@ def routes(context: Context) -> APIRouter:
 
     @router.get("/{name}/uses")
     def uses(name: str) -> dict[str, Any]:
-        """`nodes`: hosts made of it, `run` where one is being made; `declared`: who is to become one."""
+        """`nodes`: hosts made of it, `run` where one is being made; `declared`: who is to become one.
+
+        `in_memory`: whether the host fetches it at each boot.
+        """
         with context.store.read() as tx:
             nodes, live, site = tx.nodes.all(), tx.runs.all_live(), tx.documents.site()
-        made = [node for node in nodes if node.instance and node.instance.image == name]
+        made = [(n, n.instance) for n in nodes if n.instance and n.instance.image == name]
         return {
             "nodes": [
                 {
                     "name": node.name,
                     "state": node.state,
                     "run": live[node.uuid].id if node.uuid in live else None,
+                    "in_memory": instance.in_memory,
                 }
-                for node in made
+                for node, instance in made
             ],
             "declared": list(_declared(site, name)),
         }

@@ -149,6 +149,13 @@ def test_an_image_that_was_replaced_is_not_booted(active: World) -> None:
     assert active.machines[0].loaded[2] == b"another system"
 
 
+def test_the_image_that_it_boots_from_is_in_use(active: World) -> None:
+    active.declare()
+    uses = active.operator.get("/images/live/uses").json()
+    [node] = uses["nodes"]
+    assert (node["name"], node["in_memory"], uses["declared"]) == ("node-1", True, [])
+
+
 @over_both_stores
 def test_an_undeploy_forgets_it_and_a_direct_deploy_follows(active: World) -> None:
     assert active.do("delete").state == "available"

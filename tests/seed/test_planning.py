@@ -15,7 +15,7 @@ from hwdrivers.address import BMCAddress
 from hwdrivers.inventory import Inventory
 from profiles.hosts import State
 from profiles.site import Site
-from pxe.images import ImageError, ImageNotFound, OSImage
+from pxe.images import ImageError, ImageNotFound, OSImage, Ramdisk
 from seed.declarations import assigned, new_node
 from seed.lifecycle import ironic_39
 from seed.model import Instance, Node, Run, RunState
@@ -206,6 +206,37 @@ def test_another_role_is_put_right_without_a_rebuild() -> None:
     found = one(site(role="kubernetes"), active(site()))
     assert (found.verbs, found.differs) == ((), ("role: none → kubernetes",))
     assert found.verdict is Verdict.CHANGE
+
+
+LIVE = {"live": Ramdisk("live", Path("kernel"), Path("initramfs"), "sha-of-live")}
+IN_MEMORY = {"image": "live", "deploy": "ramdisk"}
+
+
+def test_a_host_in_memory_costs_no_disk() -> None:
+    found = one(site(**IN_MEMORY), node(), images=LIVE)
+    assert (found.verbs, found.acts) == (("deploy",), ())
+
+
+def test_a_host_on_disk_becomes_one_in_memory_by_a_rebuild_that_ends_it() -> None:
+    found = one(site(**IN_MEMORY), active(site()), images=LIVE)
+    assert (found.verbs, found.differs) == (("rebuild",), ("image: debian-12 → live", "deploy method"))
+    assert [act.does for act in found.acts] == ["ends what runs there, for live; no disk is written"]
+
+
+@pytest.mark.parametrize(
+    ("host", "facts", "why"),
+    [
+        ({"image": "debian-12", "deploy": "ramdisk"}, {}, "debian-12 is an OS image, which deploy: ramdisk"),
+        ({"image": "live"}, {}, "live is a ramdisk, which deploy: direct"),
+        (IN_MEMORY, {"secure_boot": True}, "not supported with Secure Boot"),
+    ],
+)
+def test_what_cannot_be_in_memory_is_planned_for_nobody(
+    host: dict[str, Any], facts: dict[str, Any], why: str
+) -> None:
+    found = one(site(**host), node(**facts), images={**IMAGES, **LIVE})
+    assert (found.verdict, found.verbs) == (Verdict.BLOCKED, ())
+    assert why in (found.why or "")
 
 
 def test_a_host_whose_image_is_gone_runs_on() -> None:
