@@ -51,11 +51,15 @@ class Archive:
 
 @dataclass(frozen=True)
 class Rootfs:
-    """What mmdebstrap is asked for. `hooks` are --customize-hook commands, `$1` being the tree."""
+    """What mmdebstrap is asked for. `setup` and `hooks` are its --setup-hook and --customize-hook commands.
+
+    `$1` is the tree, empty for the first, finished for the second.
+    """
 
     packages: tuple[str, ...]
     variant: str = "minbase"
     dpkg_options: tuple[str, ...] = ()
+    setup: tuple[str, ...] = ()
     hooks: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
 
@@ -157,6 +161,7 @@ def make_rootfs(archive: Archive, rootfs: Rootfs, target: Path, work: Path) -> N
             "--dpkgopt=force-unsafe-io",
             *(f"--dpkgopt={option}" for option in rootfs.dpkg_options),
             f"--include={','.join(rootfs.packages)}",
+            *(f"--setup-hook={hook}" for hook in rootfs.setup),
             *(f"--customize-hook={hook}" for hook in rootfs.hooks),
             *(archive.codename, target, "-"),
         ],

@@ -72,6 +72,17 @@ _NETPLAN = """\
 exec /usr/sbin/netplan "$@"
 """
 
+# mdadm's hook has every host load all kinds of RAID at boot, and RAID 6 times its algorithms; the kernel
+# loads the one that an array needs by itself. And it lists the arrays of the machine that builds the image.
+RAID_HOOK_PATH = "etc/initramfs-tools/hooks/undercloud-raid"
+RAID_HOOK = """\
+#!/bin/sh
+[ "$1" = prereqs ] && exit 0
+[ -e "$DESTDIR/conf/modules" ] || exit 0
+sed -i -E '/^(linear|multipath|raid[0-9]+|efivarfs)$/d' "$DESTDIR/conf/modules"
+sed -i '/^ARRAY/d' "$DESTDIR/etc/mdadm/mdadm.conf"
+"""
+
 # netavark is what is installed; left to guess, podman may choose CNI, whose plugins are not.
 _CONTAINERS = '[network]\nnetwork_backend = "netavark"\n'
 _SSHD = "PasswordAuthentication no\nPermitRootLogin prohibit-password\nUseDNS no\n"

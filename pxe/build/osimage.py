@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import uuid
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ _PACKAGES = (
     *("podman", "crun", "netavark", "aardvark-dns", "containerd", "runc"),
     *("grub2-common", "grub-pc-bin", "grub-efi-amd64-bin"),
     *("grub-efi-amd64-signed", "shim-signed", "efibootmgr"),
+    "mdadm",  # assembles the root file system of a host with software_raid
 )
 # Built into GRUB's core image for BIOS: enough to find and start a kernel on an ext4 partition.
 _GRUB_MODULES = (
@@ -75,7 +77,11 @@ class OSRecipe:
 
     def _install(self, tree: Path, workshop: Workshop) -> None:
         kernel = {Kernel.CLOUD: "linux-image-cloud-amd64", Kernel.GENERIC: "linux-image-amd64"}[self.kernel]
-        rootfs = Rootfs((*_PACKAGES, kernel), dpkg_options=debian.UNREAD)
+        hook = workshop.scratch / "raid-hook"
+        hook.write_text(os_system.RAID_HOOK)
+        # Before packages are configured: that makes the initramfs.
+        setup = f'install -D -m 755 {shlex.quote(str(hook))} "$1"/{os_system.RAID_HOOK_PATH}'
+        rootfs = Rootfs((*_PACKAGES, kernel), dpkg_options=debian.UNREAD, setup=(setup,))
         make_rootfs(self.archive, rootfs, tree, workshop.scratch)
 
 

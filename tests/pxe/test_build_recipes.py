@@ -95,3 +95,18 @@ def test_both_firmwares_read_one_grub_configuration_that_needs_no_timer() -> Non
     assert "no_timer_check" in files["boot/grub/grub.cfg"]
     assert "no_timer_check" in files["etc/default/grub"]
     assert files["etc/machine-id"] == ""
+
+
+def test_the_initramfs_loads_no_raid_at_every_boot_and_names_no_array_of_the_builder(tmp_path: Path) -> None:
+    modules, arrays = tmp_path / "conf/modules", tmp_path / "etc/mdadm/mdadm.conf"
+    for file, text in (
+        (modules, "linear\nvirtio_net\nraid456\nraid1\nefivarfs\nraid_class\n"),
+        (arrays, "HOMEHOST <system>\nARRAY /dev/md0 UUID=1:2:3:4\n"),
+    ):
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    script = ["sh", "-c", os_system.RAID_HOOK]
+    assert subprocess.run([*script, "hook", "prereqs"], capture_output=True, check=True).stdout == b""
+    subprocess.run(script, env={"DESTDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}, check=True)
+    assert modules.read_text() == "virtio_net\nraid_class\n"
+    assert arrays.read_text() == "HOMEHOST <system>\n"
