@@ -65,6 +65,7 @@ def agent(monkeypatch: pytest.MonkeyPatch, disk: Path) -> Agent:
             "safety_check_block_device": lambda node, name: None,
         },
         "errors": {"DeploymentError": DeploymentError},
+        "efi_utils": {},
         "disk_utils": {"partprobe": lambda name: True},
         "partition_utils": {"create_config_drive_partition": lambda *given: agent.by_hand.append(given)},
         "extensions": {},
@@ -77,7 +78,8 @@ def agent(monkeypatch: pytest.MonkeyPatch, disk: Path) -> Agent:
         vars(module).update(content)
         monkeypatch.setitem(sys.modules, module.__name__, module)
         setattr(whole if "." not in name else vars(whole)["extensions"], name.rpartition(".")[2], module)
-    monkeypatch.delitem(sys.modules, "pxe.build.agent.hardware", raising=False)
+    for ours in ("hardware", "mirrored"):
+        monkeypatch.delitem(sys.modules, f"pxe.build.agent.{ours}", raising=False)
     return agent
 
 
@@ -126,6 +128,8 @@ def test_it_offers_the_step_that_the_seed_orders(manager: Any) -> None:
 
     (offered,) = manager.get_deploy_steps({}, [])
     assert (offered["interface"], offered["step"], offered["priority"]) == ("deploy", STEP, 0)
+    assert {name for name, told in offered["argsinfo"].items() if told["required"]} == {"image", "disk"}
+    assert "mirror" in offered["argsinfo"]
     assert callable(getattr(manager, STEP))
 
 
@@ -157,3 +161,12 @@ def test_a_disk_with_another_serial_is_not_written(
     assert f"{disk} with serial {serial} is not here; there are: {disk} serial DISK-1" in str(command.outcome)
     assert disk.read_bytes() == bytes(4 << 20)
     assert DRIVE not in str(command.command_params)
+
+
+def test_a_second_disk_with_another_serial_leaves_the_first_as_it_is(
+    manager: Any, agent: Agent, step: dict[str, Any], disk: Path
+) -> None:
+    step["args"]["mirror"] = {"name": "/dev/vdb", "serial": "DISK-2"}
+    command = agent.execute(manager.write_image_stream, step)
+    assert "/dev/vdb with serial DISK-2 is not here" in str(command.outcome)
+    assert disk.read_bytes() == bytes(4 << 20)
