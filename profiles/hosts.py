@@ -141,7 +141,7 @@ class Becoming(Strict):
     deploy_steps: tuple[DeployStep, ...] = ()
     root_device: RootDevice | None = None
     software_raid: bool = False
-    """Whether the root file system is on a RAID 1 of two disks, made by the agent's Linux (md)."""
+    """Whether the root file system is on a RAID 1 of Linux (md), of the two disks that root_device fits."""
     calls_home: bool = True
     """Whether its image tells that it runs, as cloud-init does. False is for `deploy: ramdisk` alone."""
     ssh_keys: tuple[str, ...] = ()

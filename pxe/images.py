@@ -53,6 +53,8 @@ class OSImage:
     sha512: str
     virtual_size: int
     compression: Compression | None = None
+    packages: tuple[str, ...] = ()
+    """NAME=VERSION of what is in it; of an image that was made elsewhere, nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def load_os_image(images_dir: Path, name: str) -> OSImage:
             f"{images_dir / name / MANIFEST}: an OS image needs virtual_size, and disk_format qcow2 or raw."
         )
     size = manifest.virtual_size
-    return OSImage(name, path, manifest.disk_format, checksum, size, manifest.compression)
+    kind, packages = manifest.disk_format, manifest.packages
+    return OSImage(name, path, kind, checksum, size, manifest.compression, packages)
 
 
 def load_ramdisk(images_dir: Path, name: str) -> Ramdisk:

@@ -14,8 +14,8 @@ def refusal(node: Node, host: Host) -> str | None:
 def _never(host: Host) -> str | None:
     if host.deploy is Deploy.BOOTC:
         return "deploy: bootc is not supported yet, only: direct, ramdisk"
-    if host.software_raid:
-        return "software_raid is not supported yet: declare root_device"
+    if host.software_raid and host.deploy is Deploy.RAMDISK:
+        return "software_raid is for deploy: direct; deploy: ramdisk writes no disk"
     if host.deploy is Deploy.DIRECT and not host.calls_home:
         return "calls_home: false is for deploy: ramdisk; what is on a disk is up when its cloud-init says so"
     return None

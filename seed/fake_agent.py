@@ -39,6 +39,7 @@ _OFFERED = {
     "service": (("burnin_cpu", "deploy", 0), ("burnin_memory", "deploy", 0), ("write_image", "deploy", 0)),
 }
 _ARGSINFO = {
+    "write_image_stream": {"mirror": {"description": "...", "required": False}},
     "clean_uefi_nvram": {"match_patterns": {"description": "...", "required": False}},
     "inject_files": {"files": {"description": "...", "required": False}},
 }
@@ -260,13 +261,19 @@ class FakeAgent:
         self.rescued = rescue_password
 
     def _write(
-        self, image: dict[str, Any], disk: dict[str, Any], configdrive: str | None = None
+        self,
+        image: dict[str, Any],
+        disk: dict[str, Any],
+        configdrive: str | None = None,
+        mirror: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """As pxe/build/agent/hardware.py does: the disk must have the name and the serial of the order."""
-        if (disk["name"], disk["serial"]) not in [(each.name, each.serial) for each in self.disks]:
-            raise LookupError(f"{disk['name']} with serial {disk['serial']} is not here")
-        self.written.append(Written(disk["name"], image["sha512"], configdrive))
-        return {"disk": disk, "seconds": {"image": 20.5, "partitions": 1.5}}
+        """As pxe/build/agent/hardware.py does: disks must have the names and the serials of the order."""
+        wanted = [each for each in (disk, mirror) if each is not None]
+        for each in wanted:
+            if (each["name"], each["serial"]) not in [(known.name, known.serial) for known in self.disks]:
+                raise LookupError(f"{each['name']} with serial {each['serial']} is not here")
+        self.written += [Written(each["name"], image["sha512"], configdrive) for each in wanted]
+        return {"disk": disk, "mirror": mirror, "seconds": {"image": 20.5, "partitions": 1.5}}
 
     def _nothing(self, **_: Any) -> None:
         return None

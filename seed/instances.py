@@ -17,7 +17,7 @@ from seed.deploy_methods import refusal
 from seed.images import HostImage, Images
 from seed.model import Instance, Node
 from seed.rendering import NotRenderable, nics, rendered
-from seed.steps.identity import NoSuchDisk, choose_disk
+from seed.steps.identity import NoSuchDisk, choose_disks
 from seed.store import Store
 
 HOST_KEY = "ssh-host-key"
@@ -52,6 +52,7 @@ class Instances:
             image = self._images.verified(host.image, host.deploy)
         except ImageError as error:
             raise NotDeployable(f"node '{node.name}': {error}") from error
+        _check_raid(node, host, image)
         self._check_disk(node, host, image)
         _rendered(node, host)
         private, public = _new_host_key()
@@ -149,7 +150,7 @@ class Instances:
         if node.inventory is None or not isinstance(image, OSImage):
             return
         try:
-            choose_disk(node.inventory, host.root_device, image.virtual_size)
+            choose_disks(node.inventory, host, image.virtual_size)
         except NoSuchDisk as error:
             raise NotDeployable(f"node '{node.name}': {error}") from error
 
@@ -166,6 +167,18 @@ def _host(node: Node, site: Site) -> Host:
         return site.host_for(node.facts())
     except (NoProfile, AmbiguousProfile) as error:
         raise NotDeployable(f"node '{node.name}': {error}") from error
+
+
+def _check_raid(node: Node, host: Host, image: HostImage) -> None:
+    """Of an image that was made elsewhere nobody knows what is in it."""
+    if not host.software_raid or not isinstance(image, OSImage):
+        return
+    known = {package.partition("=")[0] for package in image.packages}
+    if known and "mdadm" not in known:
+        raise NotDeployable(
+            f"node '{node.name}': software_raid: image '{image.name}' has no mdadm to assemble its root file "
+            "system: build it again: undercloud image build-os"
+        )
 
 
 def _instance(node: Node, host: Host, site: Site, *, sha512: str, ssh_host_key: str) -> Instance:

@@ -169,6 +169,8 @@ class Instance:
     network: Document | None = None
     root_device: Document | None = None
     disk_serial: str | None = None
+    mirror_serial: str | None = None
+    """Of the second disk, where the root file system is on a software RAID."""
 
     @property
     def deploy(self) -> Deploy:

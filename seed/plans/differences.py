@@ -7,13 +7,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from hwdrivers.inventory import Disk
 from profiles.hosts import Host, Network
 from pxe.images import ImageError, OSImage
 from seed.images import HostImage
 from seed.model import Document, Instance, Node
 from seed.rendering import rendered
-from seed.steps.identity import choose_disk, describe
+from seed.steps.identity import choose_disks, describe
 
 # Of a declaration, what says who and when; the rest says what is written to the disk.
 _NOT_WRITTEN = frozenset({"match", "profile", "state", "maintenance"})
@@ -48,8 +47,7 @@ def rebuilds(
     elif host.address and _plain(network) != instance.network:
         yield f"network '{host.network}'"
     yield from dict.fromkeys(_other_values(node, instance, host))
-    if disk := _other_disk(node, instance, host, image):
-        yield f"disk: {instance.disk_serial} → {describe(disk)}"
+    yield from _other_disks(node, instance, host, image)
 
 
 def _other_values(node: Node, instance: Instance, host: Host) -> Iterator[str]:
@@ -79,15 +77,19 @@ def _digest(host: Document, *rest: Any) -> str:
     return hashlib.sha256(json.dumps([written, *rest], sort_keys=True).encode()).hexdigest()
 
 
-def _other_disk(
+def _other_disks(
     node: Node, instance: Instance, host: Host, image: HostImage | ImageError | None
-) -> Disk | None:
-    """The disk that the hints mean now, if they are others than those of then and mean another one."""
+) -> Iterator[str]:
+    """The disks that the hints mean now, if they are others than those of then and mean other ones."""
     hints = host.root_device.model_dump(exclude_none=True) if host.root_device else None
     if hints == instance.root_device or node.inventory is None or not isinstance(image, OSImage):
-        return None
-    disk = choose_disk(node.inventory, host.root_device, image.virtual_size)
-    return disk if instance.disk_serial not in (None, disk.serial) else None
+        return
+    had = (instance.disk_serial, instance.mirror_serial)
+    disks = choose_disks(node.inventory, host, image.virtual_size)
+    # Which of two is the first is a matter of the names that a boot gave them.
+    if instance.disk_serial is not None and any(disk.serial not in had for disk in disks):
+        was = " and ".join(filter(None, had))
+        yield f"disk: {was} → {' and '.join(map(describe, disks))}"
 
 
 def _plain(network: Network | None) -> Document | None:

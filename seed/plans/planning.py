@@ -21,7 +21,7 @@ from seed.plans import estimates
 from seed.plans.differences import digest, rebuilds
 from seed.plans.plan import Act, NodePlan, Options, Plan, Seconds, Verdict
 from seed.rendering import NotRenderable, rendered
-from seed.steps.identity import NoSuchDisk, choose_disk, describe
+from seed.steps.identity import NoSuchDisk, choose_disks, describe
 from seed.store.errors import NotFound
 
 DEPLOYS = "deploying"
@@ -212,7 +212,7 @@ def _acts(edge: Transition, node: Node, host: Host, image: HostImage | None) -> 
     if edge.target == DEPLOYS and isinstance(image, OSImage):
         does = f"writes {image.name} over"
         if node.inventory:
-            disks = (choose_disk(node.inventory, host.root_device, image.virtual_size),)
+            disks = choose_disks(node.inventory, host, image.virtual_size)
     if disks is None:
         yield Act(verb=edge.event, does=f"{does} disks that were not inspected yet")
     for disk in disks or ():

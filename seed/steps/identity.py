@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hwdrivers.inventory import Disk, Inventory
+from profiles.hosts import Host
 from profiles.root_device import RootDevice
 from seed.model import Node
 
@@ -32,7 +33,7 @@ def choose_disk(report: Inventory, hints: RootDevice | None, image_bytes: int) -
 
     Raises NoSuchDisk: a wrong guess here is a wrong disk written.
     """
-    disks = [disk for disk in report.disks if hints is None or hints.fits(disk)]
+    disks = _fitting(report, hints)
     if not disks:
         raise NoSuchDisk(f"no disk fits the root device hints {_words(hints)}; there are: {table_of(report)}")
     if hints is not None and len(disks) > 1:
@@ -42,11 +43,37 @@ def choose_disk(report: Inventory, hints: RootDevice | None, image_bytes: int) -
     # A disk whose size nobody tells is taken only where hints name it.
     large = [disk for disk in disks if (disk.size_bytes or (image_bytes if hints else 0)) >= image_bytes]
     if not large:
-        raise NoSuchDisk(
-            f"the image needs {image_bytes / GIB:.1f} GiB, more than a fitting disk has; there are: "
-            f"{table_of(report)}"
-        )
+        raise NoSuchDisk(_too_small(report, image_bytes))
     return min(large, key=lambda disk: (disk.size_bytes or 0, disk.name))
+
+
+def choose_disks(report: Inventory, host: Host, image_bytes: int) -> tuple[Disk, ...]:
+    """What a deploy of this host writes over: one disk, or two for a software RAID; raises NoSuchDisk."""
+    hints = host.root_device
+    if not host.software_raid:
+        return (choose_disk(report, hints, image_bytes),)
+    disks = _fitting(report, hints)
+    if len(disks) != 2:
+        raise NoSuchDisk(
+            f"software_raid takes two disks, and the root device hints {_words(hints)} fit {len(disks)}; "
+            f"there are: {table_of(report)}"
+        )
+    if any((disk.size_bytes or image_bytes) < image_bytes for disk in disks):
+        raise NoSuchDisk(_too_small(report, image_bytes))
+    return tuple(sorted(disks, key=lambda disk: disk.name))
+
+
+def _fitting(report: Inventory, hints: RootDevice | None) -> list[Disk]:
+    """An array of Linux that an earlier host left behind is no disk: firmware cannot boot what is in it."""
+    disks = [disk for disk in report.disks if not disk.name.startswith("/dev/md")]
+    return [disk for disk in disks if hints is None or hints.fits(disk)]
+
+
+def _too_small(report: Inventory, image_bytes: int) -> str:
+    return (
+        f"the image needs {image_bytes / GIB:.1f} GiB, more than a fitting disk has; there are: "
+        f"{table_of(report)}"
+    )
 
 
 def disks_of(report: Inventory) -> str:

@@ -39,15 +39,26 @@ class ListDeploySteps:
         if wrong:
             return Failed(wrong)
         offered, _ = self._ramdisk.client(node).steps("deploy", agent_node(node))
-        if f"deploy.{STEP}" not in map(name_of, offered):
+        host = Host.model_validate(node.instance.host)
+        if lacking := _lacking(host, offered):
             return Failed(
-                f"this ramdisk cannot write images as this seed orders them (no deploy.{STEP}): "
+                f"this ramdisk cannot write images as this seed orders them (no {lacking}): "
                 "build it again: undercloud image build-ramdisk"
             )
         try:
-            return _around(Host.model_validate(node.instance.host).deploy_steps, offered)
+            return _around(host.deploy_steps, offered)
         except NotOffered as error:
             return Failed(str(error))
+
+
+def _lacking(host: Host, offered: list[Document]) -> str | None:
+    """What the ramdisk's image manager is too old for."""
+    ours = [step for step in offered if name_of(step) == f"deploy.{STEP}"]
+    if not ours:
+        return f"deploy.{STEP}"
+    if host.software_raid and "mirror" not in ours[0].get("argsinfo", {}):
+        return "software RAID"
+    return None
 
 
 def _around(declared: tuple[DeployStep, ...], offered: list[Document]) -> Complete:

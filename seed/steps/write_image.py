@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from hwdrivers.inventory import Disk
-from profiles.root_device import RootDevice
+from profiles.hosts import Host
 from pxe.images import ImageError, OSImage
 from pxe.milestones import StepFault
 from seed.agent import Command, agent_node
@@ -22,7 +22,7 @@ from seed.relays import Relays
 from seed.step import Complete, Failed, Result, Walk
 from seed.steps.agent_command import AgentCommand
 from seed.steps.deploy_order import after
-from seed.steps.identity import NoSuchDisk, choose_disk, describe, mismatch
+from seed.steps.identity import NoSuchDisk, choose_disks, describe, mismatch
 
 # Of the hardware manager in our ramdisk (pxe/build/agent/hardware.py). The agent's own `write_image` takes
 # twice as long, tells nothing on its way, and sees a wrong checksum of a raw image when that is on the disk.
@@ -55,25 +55,28 @@ class WriteImage:
             return Failed(wrong, fault=StepFault.OTHER_MACHINE)
         try:
             image = self._images.os_image(node.instance.image)
-            disk = choose_disk(agent.report, _hints(node.instance), image.virtual_size)
+            host = Host.model_validate(node.instance.host)
+            disks = choose_disks(agent.report, host, image.virtual_size)
         except NoSuchDisk as error:
             return Failed(str(error), fault=StepFault.NO_DISK_FITS)
         except ImageError as error:
             return Failed(str(error))
         if "announced" not in walk.memo:
-            walk.note("destructive", f"writing '{image.name}' over {describe(disk)}", serial=disk.serial)
+            for disk in disks:
+                walk.note("destructive", f"writing '{image.name}' over {describe(disk)}", serial=disk.serial)
             walk.remember(announced=True)
         return self._agent.run(
             walk,
             "deploy.execute_deploy_step",
-            lambda: self._order(walk, image, disk),
-            lambda command: _written(walk, command, image, disk),
+            lambda: self._order(walk, image, disks),
+            lambda command: _written(walk, command, image, disks),
             title=f"writing '{image.name}'",
         )
 
-    def _order(self, walk: Walk, image: OSImage, disk: Disk) -> dict[str, Any]:
+    def _order(self, walk: Walk, image: OSImage, disks: tuple[Disk, ...]) -> dict[str, Any]:
+        disk, *others = disks
         drive = gzip.compress(self._instances.config_drive(walk.node), mtime=0)
-        args = {
+        args: dict[str, Any] = {
             "image": {
                 "id": f"{image.sha512[:32]}-{walk.run.id}",
                 "urls": [*self._relays.before(walk, image.sha512), self._images.url(image)],
@@ -83,35 +86,39 @@ class WriteImage:
                 "compression": image.compression,
                 "virtual_size": image.virtual_size,
             },
-            "disk": {"name": disk.name, "serial": disk.serial},
+            "disk": _named(disk),
             "configdrive": base64.b64encode(drive).decode(),
         }
+        if others:
+            args["mirror"] = _named(others[0])
         # The agent finds the disk by these hints again when it installs a boot loader.
         hint = {"name": f"s== {disk.name}"} | ({"serial": f"s== {disk.serial}"} if disk.serial else {})
         step = {"step": STEP, "interface": "deploy", "args": args}
         return {"step": step, "node": agent_node(walk.node, hint), "ports": []}
 
 
-def _written(walk: Walk, command: Command, image: OSImage, disk: Disk) -> Result:
-    """The agent names the device that it wrote; another than the journaled one must not pass unnoticed."""
-    match command.result:
-        case {
-            "deploy_result": {
-                "disk": {"name": disk.name, "serial": disk.serial},
-                "seconds": Mapping() as took,
-            }
-        }:
+def _written(walk: Walk, command: Command, image: OSImage, disks: tuple[Disk, ...]) -> Result:
+    """The agent names the devices that it wrote; another than a journaled one must not pass unnoticed."""
+    said = command.result.get("deploy_result") if isinstance(command.result, Mapping) else None
+    where = " and ".join(map(describe, disks))
+    match said:
+        case {"disk": disk, "seconds": Mapping() as took, **rest} if _are(disks, disk, rest.get("mirror")):
             parts = ", ".join(f"{name} {seconds} s" for name, seconds in took.items())
-        case said:
-            return Failed(f"the agent was told {describe(disk)} and answers: {str(said)[:200]}")
-    words = f"'{image.name}' is on {describe(disk)} ({parts})"
-    walk.note("image.written", words, serial=disk.serial, image=image.name)
-    return Complete(words, {"instance": _on(walk.node.instance, disk)}, then=after(walk, WriteImage.name))
+        case _:
+            return Failed(f"the agent was told {where} and answers: {str(command.result)[:200]}")
+    words = f"'{image.name}' is on {where} ({parts})"
+    walk.note("image.written", words, serial=disks[0].serial, image=image.name)
+    return Complete(words, {"instance": _on(walk.node.instance, disks)}, then=after(walk, WriteImage.name))
 
 
-def _on(instance: Instance | None, disk: Disk) -> Instance | None:
-    return replace(instance, disk_serial=disk.serial) if instance else None
+def _are(disks: tuple[Disk, ...], *said: Any) -> bool:
+    return [_named(disk) for disk in disks] == [disk for disk in said if disk is not None]
 
 
-def _hints(instance: Instance) -> RootDevice | None:
-    return RootDevice.model_validate(instance.root_device) if instance.root_device else None
+def _named(disk: Disk) -> dict[str, str | None]:
+    return {"name": disk.name, "serial": disk.serial}
+
+
+def _on(instance: Instance | None, disks: tuple[Disk, ...]) -> Instance | None:
+    first, *mirror = (disk.serial for disk in disks)
+    return replace(instance, disk_serial=first, mirror_serial=next(iter(mirror), None)) if instance else None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hwdrivers.inventory import Disk, Inventory
+from profiles.hosts import Host, Match
 from profiles.root_device import GIB, RootDevice
-from seed.steps.identity import NoSuchDisk, choose_disk
+from seed.steps.identity import NoSuchDisk, choose_disk, choose_disks
 
 MIRROR = "0x5002538e0000001"
 MACHINE = Inventory(
@@ -64,3 +65,34 @@ def test_none_or_several_stop_with_a_table(hints: dict[str, str], words: str) ->
 def test_a_machine_without_disks_has_no_table() -> None:
     with pytest.raises(NoSuchDisk, match=r"there are: none$"):
         choose_disk(Inventory(), RootDevice(serial="S4"), 2 * GIB)
+
+
+def mirrored(**hints: str) -> Host:
+    wanted = RootDevice.model_validate(hints) if hints else None
+    return Host(match=Match(name="node-1"), software_raid=True, root_device=wanted)
+
+
+def test_a_software_raid_takes_the_two_disks_that_all_hints_fit() -> None:
+    pair = choose_disks(MACHINE, mirrored(model="<in> samsung"), 2 * GIB)
+    assert [disk.serial for disk in pair] == ["S3YJ-A", "S3YJ-B"]
+
+
+@pytest.mark.parametrize(("hints", "count"), [({}, 3), ({"serial": "S3YJ-A"}, 1), ({"serial": "S4"}, 0)])
+def test_a_software_raid_of_other_than_two_disks_stops_with_a_table(
+    hints: dict[str, str], count: int
+) -> None:
+    with pytest.raises(NoSuchDisk) as error:
+        choose_disks(MACHINE, mirrored(**hints), 2 * GIB)
+    assert str(error.value).startswith("software_raid takes two disks, and the root device hints ")
+    assert f" fit {count}; there are: {TABLE}" in str(error.value)
+
+
+def test_a_disk_that_the_image_does_not_fit_on_is_no_mirror() -> None:
+    with pytest.raises(NoSuchDisk, match=r"the image needs 500\.0 GiB"):
+        choose_disks(MACHINE, mirrored(model="<in> samsung"), 500 * GIB)
+
+
+def test_an_array_that_an_earlier_host_left_is_no_disk() -> None:
+    left = Inventory(disks=(*MACHINE.disks, Disk("/dev/md127", 400 * GIB)))
+    assert choose_disk(left, None, 2 * GIB).name == "/dev/sda"
+    assert len(choose_disks(left, mirrored(size="< 1000"), 2 * GIB)) == 2

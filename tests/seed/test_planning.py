@@ -185,6 +185,21 @@ def test_a_host_that_is_declared_otherwise_is_rebuilt(now: dict[str, Any], diffe
     assert act.serial == ("DISK-A" if "root_device" in now else "DISK-B")
 
 
+def test_a_plan_tells_of_both_disks_of_a_software_raid() -> None:
+    found = one(site(software_raid=True), node())
+    assert [(act.does, act.serial) for act in found.acts] == [
+        ("writes debian-12 over /dev/nvme0n1 10.0 GiB serial DISK-B", "DISK-B"),
+        ("writes debian-12 over /dev/sda 20.0 GiB serial DISK-A", "DISK-A"),
+    ]
+
+
+def test_hints_that_mean_the_same_two_disks_are_no_difference() -> None:
+    has = active(site(software_raid=True), disk_serial="DISK-A", mirror_serial="DISK-B")
+    assert one(site(software_raid=True, root_device={"size": "< 100"}), has).verbs == ()
+    found = one(site(root_device={"serial": "DISK-A"}), has)
+    assert (found.verbs, found.differs) == (("rebuild",), ("software RAID",))
+
+
 def test_an_image_that_was_built_anew_is_another_image() -> None:
     found = one(site(), active(site(), sha512="of the image before"))
     assert (found.verbs, found.differs) == (("rebuild",), ("image: debian-12 was built anew",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -108,7 +109,7 @@ def test_the_journal_tells_of_the_image_and_of_the_boot_from_disk(ready: World) 
     assert written.id < disk.id < ready.events("instance.home")[-1].id
 
 
-@pytest.mark.parametrize("more", [{"deploy": "bootc"}, {"software_raid": True}], ids=str)
+@pytest.mark.parametrize("more", [{"deploy": "bootc"}, {"software_raid": True, "deploy": "ramdisk"}], ids=str)
 def test_what_this_seed_cannot_carry_out_is_refused_and_nothing_is_written(
     ready: World, more: dict[str, Any]
 ) -> None:
@@ -118,3 +119,43 @@ def test_what_this_seed_cannot_carry_out_is_refused_and_nothing_is_written(
     assert next(iter(more)) in answer.text
     assert ready.node().state == "available"
     assert ready.machines[0].boots == []
+
+
+def test_a_software_raid_is_written_to_two_disks_and_both_are_remembered(ready: World) -> None:
+    declare(ready, software_raid=True)
+    node = ready.do("deploy")
+    assert node.state == "active"
+    assert [written.disk for written in ready.machines[0].agent.written] == ["/dev/nvme0n1", "/dev/sda"]
+    told = [event.data["serial"] for event in ready.events("destructive") if "serial" in event.data]
+    assert len(ready.events("image.written")) == 1
+    assert told == ["DISK-B", "DISK-A"]
+    assert node.instance is not None
+    assert (node.instance.disk_serial, node.instance.mirror_serial) == ("DISK-B", "DISK-A")
+
+
+def test_a_software_raid_of_one_disk_is_refused_with_the_disks_that_there_are(ready: World) -> None:
+    declare(ready, software_raid=True, root_device={"serial": "DISK-A"})
+    answer = ready.ask("deploy")
+    assert answer.status_code == 422
+    assert "software_raid takes two disks" in answer.text
+    assert "DISK-B" in answer.text
+    assert ready.machines[0].boots == []
+
+
+def test_an_image_without_mdadm_makes_no_software_raid(ready: World) -> None:
+    path = ready.images_dir / "debian-12" / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "packages": ["bash=5.2"]}))
+    declare(ready, software_raid=True)
+    answer = ready.ask("deploy")
+    assert answer.status_code == 422
+    assert "has no mdadm" in answer.text
+
+
+def test_a_ramdisk_that_makes_no_software_raid_is_named_before_anything_is_written(ready: World) -> None:
+    declare(ready, software_raid=True)
+    for step in ready.machines[0].agent.offered["deploy"]:
+        step.pop("argsinfo", None)
+    node = ready.do("deploy")
+    assert node.state == "deploy failed"
+    assert "no software RAID" in (node.last_error or "")
+    assert ready.said("destructive") == []
