@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from pxe.diagnosis.advice import LATE_PORT, VLAN
 from pxe.diagnosis.attempt import Attempt
@@ -14,6 +15,7 @@ from pxe.milestones import Hop, Milestone
 
 _ANSWER = (Hop.OFFER, Hop.LEASE)
 _ASKED = ("boot.dhcpdiscover", "boot.dhcprequest")
+MOMENT = timedelta(seconds=1)
 
 
 def _tagged(attempt: Attempt) -> Match | None:
@@ -37,10 +39,17 @@ def _foreign(attempt: Attempt) -> Match | None:
 
 
 def _asked_again(attempt: Attempt) -> tuple[Milestone, ...]:
-    """What was seen since the machine asked anew; answers to what it asked before may be late by seconds."""
-    later = attempt.since_reached
-    asked = [place for place, m in enumerate(later) if m.kind == "boot.dhcpdiscover"]
+    """What was seen since the machine asked anew; answers to what it asked before may be late by seconds.
+
+    A question of the moment of its lease is the one that led to it: the log and the wire are two witnesses.
+    """
+    later, lease = attempt.since_reached, attempt.first[Hop.LEASE].at
+    asked = [place for place, m in enumerate(later) if m.kind == "boot.dhcpdiscover" and _after(m.at, lease)]
     return later[asked[0] :] if asked else ()
+
+
+def _after(at: datetime | None, lease: datetime | None) -> bool:
+    return at is None or lease is None or at - lease > MOMENT
 
 
 def _because(reason: str) -> Callable[[Attempt], Match | None]:

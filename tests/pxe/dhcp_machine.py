@@ -49,8 +49,11 @@ class Machine:
     uuid: bytes | None = None
 
     def discover(self) -> Reply:
-        """The first answer to a DHCPDISCOVER."""
-        return self._answer(self.send(DISCOVER))
+        """The first answer to a DHCPDISCOVER, sent once more where nobody answers (RFC 2131 section 4.1)."""
+        try:
+            return self._answer(self.send(DISCOVER))
+        except TimeoutError:
+            return self._answer(self.send(DISCOVER))
 
     def discover_of(self, *servers: str) -> dict[str, Reply]:
         """What each of these servers offers, however many answer."""
